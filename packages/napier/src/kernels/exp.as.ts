@@ -1,0 +1,104 @@
+import { EXP, REDUCTION } from "./coefficients.as";
+
+// A biased exponential carries 2^BIAS, so that it is stored as f32 (or f64) without ever going subnormal: what it is
+// multiplied by later then sees its full precision, and only the product is rounded into the subnormal range.
+export const BIAS_F32: i64 = 127;
+export const BIAS_F64: i64 = 960; // leaves room for sums of 2^63 terms
+export const UNBIAS_F32: f64 = reinterpret<f64>((1023 - BIAS_F32) << 52); // 2^-127
+export const UNBIAS_F64: f64 = reinterpret<f64>((1023 - BIAS_F64) << 52); // 2^-960
+
+// Constants stand in memory, splat by load64_splat: V8 rebuilds a v128.const at every use inside a loop.
+// Adding 1.5·2^52 rounds t to an integer k and leaves k in the low bits; with 1023 + bias on top, an exponent field.
+/** { LOW, MAGIC, ONE } for f32 results. Below LOW a term is 0 in every result: 2^-1022 in f64 sums. */
+export const F32 = memory.data<f64>([-1022.0, 6755399441056894.0, 1.0], 16);
+export const LOW = 0;
+export const MAGIC = 8;
+export const ONE = 16;
+/** The same for f64 results. Below LOW, e^d·2^960 would be subnormal: e^-1373 times the largest f64 is still under 2^-957. */
+const F64 = memory.data<f64>([-1373.0, 6755399441057727.0, 1.0], 16);
+/** For any sign: the least and the largest argument, the magic without bias, one half. */
+const ANY = memory.data<f64>([-746.0, 710.0, 6755399441056767.0, 0.5], 16);
+
+/**
+ * 2^(t + 127) in f64 lanes, for f32 results; t ≤ 0 (−∞ counts as −1022), NaN stays NaN.
+ * Error ≤ 2^-27.5 of the result: under 0.1 ulp of an f32. t = (x − m)·log₂e needs no second part: it is off by
+ * |t|·2^-53 at most, and |t| < 1023.
+ */
+// @ts-ignore: decorator
+@inline
+export function exp2_biased(
+  t: v128, low: v128, magic: v128, one: v128,
+  c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128,
+): v128 {
+  t = f64x2.pmax(t, low);
+  const kk = f64x2.add(t, magic);
+  const f = f64x2.sub(t, f64x2.sub(kk, magic));
+  let p = f64x2.add(f64x2.mul(c5, f), c4);
+  p = f64x2.add(f64x2.mul(p, f), c3);
+  p = f64x2.add(f64x2.mul(p, f), c2);
+  p = f64x2.add(f64x2.mul(p, f), c1);
+  p = f64x2.add(f64x2.mul(p, f), c0);
+  p = f64x2.add(f64x2.mul(p, f), one);
+  return f64x2.mul(p, i64x2.shl(kk, 52));
+}
+
+/** e^r − 1 for |r| ≤ 0.3466, as r + r²·Q(r): the error is under 2^-54, an eighth of an ulp of e^r. */
+// @ts-ignore: decorator
+@inline
+function expm1_reduced(r: v128): v128 {
+  let q = f64x2.add(f64x2.mul(v128.load64_splat(EXP, 80), r), v128.load64_splat(EXP, 72));
+  q = f64x2.add(f64x2.mul(q, r), v128.load64_splat(EXP, 64));
+  q = f64x2.add(f64x2.mul(q, r), v128.load64_splat(EXP, 56));
+  q = f64x2.add(f64x2.mul(q, r), v128.load64_splat(EXP, 48));
+  q = f64x2.add(f64x2.mul(q, r), v128.load64_splat(EXP, 40));
+  q = f64x2.add(f64x2.mul(q, r), v128.load64_splat(EXP, 32));
+  q = f64x2.add(f64x2.mul(q, r), v128.load64_splat(EXP, 24));
+  q = f64x2.add(f64x2.mul(q, r), v128.load64_splat(EXP, 16));
+  q = f64x2.add(f64x2.mul(q, r), v128.load64_splat(EXP, 8));
+  q = f64x2.add(f64x2.mul(q, r), v128.load64_splat(EXP, 0));
+  return f64x2.add(r, f64x2.mul(f64x2.mul(r, r), q));
+}
+
+/**
+ * e^(x − m)·2^960 for x ≤ m, m finite; −∞ counts as −1373, NaN stays NaN. Error ≤ 1 ulp of f64.
+ * x − m is rounded; its error (TwoDiff) joins the reduced argument: at |x − m| near 745 it would cost 2^8 ulp.
+ */
+// @ts-ignore: decorator
+@inline
+export function exp_biased_f64(x: v128, m: v128): v128 {
+  let d = f64x2.sub(x, m);
+  const xv = f64x2.sub(x, d); // TwoDiff: d + tail = x − m exactly
+  const back = f64x2.add(d, xv);
+  let tail = f64x2.add(f64x2.sub(x, back), f64x2.sub(xv, m));
+  const low = v128.load64_splat(F64, LOW);
+  tail = v128.and(tail, f64x2.gt(d, low)); // −∞ would leave a NaN there
+  d = f64x2.pmax(d, low);
+  const magic = v128.load64_splat(F64, MAGIC);
+  const kk = f64x2.add(f64x2.mul(d, v128.load64_splat(REDUCTION)), magic);
+  const k = f64x2.sub(kk, magic);
+  const high = f64x2.sub(d, f64x2.mul(k, v128.load64_splat(REDUCTION, 8))); // exact
+  const r = f64x2.add(high, f64x2.sub(tail, f64x2.mul(k, v128.load64_splat(REDUCTION, 16))));
+  const p = f64x2.add(v128.load64_splat(F64, ONE), expm1_reduced(r));
+  return f64x2.mul(p, i64x2.shl(kk, 52));
+}
+
+/** e^x for any x, 0 and ∞ included; NaN stays NaN. Error ≤ 1 ulp, one rounding more where the result is subnormal. */
+// @ts-ignore: decorator
+@inline
+export function exp_any_f64(x: v128): v128 {
+  const d = f64x2.pmin(f64x2.pmax(x, v128.load64_splat(ANY)), v128.load64_splat(ANY, 8));
+  const magic = v128.load64_splat(ANY, 16);
+  const kk = f64x2.add(f64x2.mul(d, v128.load64_splat(REDUCTION)), magic);
+  const k = f64x2.sub(kk, magic);
+  const r = f64x2.sub(f64x2.sub(d, f64x2.mul(k, v128.load64_splat(REDUCTION, 8))), f64x2.mul(k, v128.load64_splat(REDUCTION, 16)));
+  const p = f64x2.add(v128.load64_splat(F64, ONE), expm1_reduced(r));
+  // 2^k in two factors: k runs from −1076 to 1024
+  const half = f64x2.add(f64x2.mul(k, v128.load64_splat(ANY, 24)), magic);
+  const rest = f64x2.add(f64x2.sub(k, f64x2.sub(half, magic)), magic);
+  return f64x2.mul(f64x2.mul(p, i64x2.shl(half, 52)), i64x2.shl(rest, 52));
+}
+
+/** e^x, one number. */
+export function exp_f64(x: f64): f64 {
+  return f64x2.extract_lane(exp_any_f64(f64x2.splat(x)), 0);
+}

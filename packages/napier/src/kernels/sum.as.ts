@@ -1,0 +1,258 @@
+// The heart of every operation here: a row's maximum, and the sum of e^(x − m) over all classes but ONE that holds the
+// maximum. Left out, the maximum cannot swallow what is small beside it: with it the sum of [40, 0] is 1 + 4e-18 = 1.
+// The class left out is overwritten with −∞ for the time of the sum, so that the order of the terms depends on
+// nothing but their positions in the row: class j goes to lane j mod 8 (f32) or j mod 4 (f64).
+
+import { EXP2, REDUCTION } from "./coefficients.as";
+import {
+  exp2_biased, exp_biased_f64, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64,
+} from "./exp.as";
+
+const PAD = memory.data(64, 16); // a row's last, partial step, filled up with −∞
+const STORED = memory.data(64, 16);
+
+// What a sum leaves behind for its caller.
+/** the row's maximum; −∞ for an empty row and where all are −∞ or NaN */
+export let m: f64 = 0;
+/** the class left out: the first one that holds the maximum */
+export let at: i32 = 0;
+
+/** Whether a row follows the table of special rows: its maximum is ±∞, or it has a NaN. */
+// @ts-ignore: decorator
+@inline
+export function special(s: f64): bool {
+  return !(s < Infinity) || !(abs(m) < Infinity);
+}
+
+/** Largest entry that is not NaN; −∞ if none. */
+export function max_f32(x: usize, classes: i32): f32 {
+  let m0 = f32x4.splat(-Infinity);
+  let m1 = m0;
+  let m2 = m0;
+  let m3 = m0;
+  let j = 0;
+  for (; j <= classes - 16; j += 16) {
+    const p = x + (<usize>j << 2);
+    m0 = f32x4.pmax(m0, v128.load(p));
+    m1 = f32x4.pmax(m1, v128.load(p, 16));
+    m2 = f32x4.pmax(m2, v128.load(p, 32));
+    m3 = f32x4.pmax(m3, v128.load(p, 48));
+  }
+  m0 = f32x4.pmax(f32x4.pmax(m0, m1), f32x4.pmax(m2, m3));
+  let best = f32x4.extract_lane(m0, 0);
+  const l1 = f32x4.extract_lane(m0, 1);
+  const l2 = f32x4.extract_lane(m0, 2);
+  const l3 = f32x4.extract_lane(m0, 3);
+  if (l1 > best) best = l1;
+  if (l2 > best) best = l2;
+  if (l3 > best) best = l3;
+  for (; j < classes; j++) {
+    const v = load<f32>(x + (<usize>j << 2));
+    if (v > best) best = v;
+  }
+  return best;
+}
+
+export function max_f64(x: usize, classes: i32): f64 {
+  let m0 = f64x2.splat(-Infinity);
+  let m1 = m0;
+  let j = 0;
+  for (; j <= classes - 4; j += 4) {
+    const p = x + (<usize>j << 3);
+    m0 = f64x2.pmax(m0, v128.load(p));
+    m1 = f64x2.pmax(m1, v128.load(p, 16));
+  }
+  m0 = f64x2.pmax(m0, m1);
+  let best = f64x2.extract_lane(m0, 0);
+  const l1 = f64x2.extract_lane(m0, 1);
+  if (l1 > best) best = l1;
+  for (; j < classes; j++) {
+    const v = load<f64>(x + (<usize>j << 3));
+    if (v > best) best = v;
+  }
+  return best;
+}
+
+/** First class equal to `value`, which must be there. */
+// @ts-ignore: decorator
+@inline
+function first_f32(x: usize, value: f32, classes: i32): i32 {
+  const wanted = f32x4.splat(value);
+  let j = 0;
+  for (; j <= classes - 8; j += 8) {
+    const p = x + (<usize>j << 2);
+    if (v128.any_true(v128.or(f32x4.eq(v128.load(p), wanted), f32x4.eq(v128.load(p, 16), wanted)))) break;
+  }
+  while (load<f32>(x + (<usize>j << 2)) != value) j++;
+  return j;
+}
+
+// @ts-ignore: decorator
+@inline
+function first_f64(x: usize, value: f64, classes: i32): i32 {
+  const wanted = f64x2.splat(value);
+  let j = 0;
+  for (; j <= classes - 4; j += 4) {
+    const p = x + (<usize>j << 3);
+    if (v128.any_true(v128.or(f64x2.eq(v128.load(p), wanted), f64x2.eq(v128.load(p, 16), wanted)))) break;
+  }
+  while (load<f64>(x + (<usize>j << 3)) != value) j++;
+  return j;
+}
+
+/**
+ * Σ e^(x − m) without one maximum; leaves m and `at`. With `store`, e[j] = e^(x[j] − m)·2^127 rounded to f32 (e may be x;
+ * what stands at e[at] is to be written by the caller). Error of the sum ≤ 2^-27 of it: exponentials and sum are f64.
+ */
+// @ts-ignore: decorator
+@inline
+export function sum_f32(e: usize, x: usize, classes: i32, store: bool): f64 {
+  // 1. the maximum, and where it stands
+  const largest = max_f32(x, classes);
+  m = largest;
+  if (!(abs(largest) < Infinity)) return 0;
+  at = first_f32(x, largest, classes);
+  const hole = x + (<usize>at << 2);
+  f32.store(hole, -Infinity);
+
+  // 2. the sum of the others
+  const mm = f64x2.splat(m);
+  const log2e = v128.load64_splat(REDUCTION);
+  const low = v128.load64_splat(F32, LOW);
+  const magic = v128.load64_splat(F32, MAGIC);
+  const one = v128.load64_splat(F32, ONE);
+  const c0 = v128.load64_splat(EXP2, 0);
+  const c1 = v128.load64_splat(EXP2, 8);
+  const c2 = v128.load64_splat(EXP2, 16);
+  const c3 = v128.load64_splat(EXP2, 24);
+  const c4 = v128.load64_splat(EXP2, 32);
+  const c5 = v128.load64_splat(EXP2, 40);
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let p = x;
+  let q = e;
+  const whole = <usize>(classes & ~7) << 2;
+  let end = x + whole;
+  let last = false;
+  while (true) {
+    for (; p < end; p += 32, q += 32) {
+      const e0 = exp2_biased(f64x2.mul(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(p)), mm), log2e), low, magic, one, c0, c1, c2, c3, c4, c5);
+      const e1 = exp2_biased(f64x2.mul(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(p, 8)), mm), log2e), low, magic, one, c0, c1, c2, c3, c4, c5);
+      const e2 = exp2_biased(f64x2.mul(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(p, 16)), mm), log2e), low, magic, one, c0, c1, c2, c3, c4, c5);
+      const e3 = exp2_biased(f64x2.mul(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(p, 24)), mm), log2e), low, magic, one, c0, c1, c2, c3, c4, c5);
+      s0 = f64x2.add(s0, e0);
+      s1 = f64x2.add(s1, e1);
+      s2 = f64x2.add(s2, e2);
+      s3 = f64x2.add(s3, e3);
+      if (store) {
+        v128.store64_lane(q, f32x4.demote_f64x2_zero(e0), 0);
+        v128.store64_lane(q, f32x4.demote_f64x2_zero(e1), 0, 8);
+        v128.store64_lane(q, f32x4.demote_f64x2_zero(e2), 0, 16);
+        v128.store64_lane(q, f32x4.demote_f64x2_zero(e3), 0, 24);
+      }
+    }
+    const rest = <usize>(classes & 7) << 2;
+    if (last) {
+      if (store) memory.copy(e + whole, STORED, rest);
+      break;
+    }
+    if (rest == 0) break;
+    last = true;
+    const none = f32x4.splat(-Infinity);
+    v128.store(PAD, none);
+    v128.store(PAD, none, 16);
+    memory.copy(PAD, x + whole, rest);
+    p = PAD;
+    end = PAD + 32;
+    q = STORED;
+  }
+  f32.store(hole, largest);
+  const s = f64x2.add(f64x2.add(s0, s1), f64x2.add(s2, s3));
+  return (f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1)) * UNBIAS_F32;
+}
+
+// TwoSum lanes: the sum and what its roundings lost.
+let lost: v128 = f64x2.splat(0);
+
+// @ts-ignore: decorator
+@inline
+function two_sum(sum: v128, term: v128): v128 {
+  const next = f64x2.add(sum, term);
+  const v = f64x2.sub(next, sum);
+  lost = f64x2.add(lost, f64x2.add(f64x2.sub(sum, f64x2.sub(next, v)), f64x2.sub(term, v)));
+  return next;
+}
+
+/** The two lanes of a compensated sum and its lost part, as one number. */
+// @ts-ignore: decorator
+@inline
+function fold(sum: v128): f64 {
+  const a = f64x2.extract_lane(sum, 0);
+  const b = f64x2.extract_lane(sum, 1);
+  const t = a + b;
+  const v = t - a;
+  return t + ((a - (t - v)) + (b - v) + (f64x2.extract_lane(lost, 0) + f64x2.extract_lane(lost, 1)));
+}
+
+/** As sum_f32, for f64: e[j] = e^(x[j] − m)·2^960, compensated sum; error ≤ 1.1 ulp of the sum, whatever the length. */
+// @ts-ignore: decorator
+@inline
+export function sum_f64(e: usize, x: usize, classes: i32, store: bool): f64 {
+  // 1. the maximum, and where it stands
+  m = max_f64(x, classes);
+  if (!(abs(m) < Infinity)) return 0;
+  at = first_f64(x, m, classes);
+  const hole = x + (<usize>at << 3);
+  f64.store(hole, -Infinity);
+
+  // 2. the sum of the others
+  const mm = f64x2.splat(m);
+  lost = f64x2.splat(0);
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  const whole = classes & ~3;
+  for (let k = <usize>0, end = <usize>whole << 3; k < end; k += 32) {
+    const e0 = exp_biased_f64(v128.load(x + k), mm);
+    const e1 = exp_biased_f64(v128.load(x + k, 16), mm);
+    s0 = two_sum(s0, e0);
+    s1 = two_sum(s1, e1);
+    if (store) {
+      v128.store(e + k, e0);
+      v128.store(e + k, e1, 16);
+    }
+  }
+  for (let j = whole; j < classes; j += 2) {
+    const k = <usize>j << 3;
+    const pair = j + 1 < classes;
+    const v = pair ? v128.load(x + k) : f64x2.replace_lane(f64x2.splat(-Infinity), 0, load<f64>(x + k));
+    const e0 = exp_biased_f64(v, mm);
+    if ((j & 3) == 0) s0 = two_sum(s0, e0);
+    else s1 = two_sum(s1, e0);
+    if (store) {
+      v128.store64_lane(e + k, e0, 0);
+      if (pair) v128.store64_lane(e + k, e0, 1, 8);
+    }
+  }
+  f64.store(hole, m);
+  return fold(two_sum(s0, s1)) * UNBIAS_F64;
+}
+
+/** The sum of an f32 row again, to f64's precision: where log-sum-exp cancels, its last bits are the result. Uses m and at. */
+export function sum_wide_f32(x: usize, classes: i32): f64 {
+  const mm = f64x2.splat(m);
+  lost = f64x2.splat(0);
+  let s0 = f64x2.splat(0);
+  const hole = x + (<usize>at << 2);
+  f32.store(hole, -Infinity);
+  for (let j = 0; j < classes; j += 2) {
+    const k = x + (<usize>j << 2);
+    let v = f64x2.splat(-Infinity);
+    v = f64x2.replace_lane(v, 0, <f64>load<f32>(k));
+    if (j + 1 < classes) v = f64x2.replace_lane(v, 1, <f64>load<f32>(k, 4));
+    s0 = two_sum(s0, exp_biased_f64(v, mm));
+  }
+  f32.store(hole, <f32>m);
+  return fold(s0) * UNBIAS_F64;
+}
