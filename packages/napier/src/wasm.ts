@@ -25,6 +25,53 @@ export interface Kernels {
   cross_entropy_f64: Kernel3;
   cross_entropy_with_grad_f32: CrossEntropyWithGrad;
   cross_entropy_with_grad_f64: CrossEntropyWithGrad;
+  linear_f32(
+    out: number,
+    x: number,
+    w: number,
+    bias: number,
+    rows: number,
+    inputs: number,
+    panels: number,
+    xStride: number,
+    outStride: number,
+  ): void;
+  linear_backward_weight_f32(
+    dw: number,
+    g: number,
+    x: number,
+    rows: number,
+    inputs: number,
+    panels: number,
+    gStride: number,
+    xStride: number,
+  ): void;
+  transpose_panels_f32(wt: number, w: number, inputs: number, outputs: number): void;
+  scale_rows_f32(
+    out: number,
+    x: number,
+    center: number,
+    factor: number,
+    rows: number,
+    features: number,
+    stride: number,
+  ): void;
+  move_rows_f32(out: number, x: number, rows: number, columns: number, outStride: number, xStride: number): void;
+  relu_f32(out: number, x: number, count: number): void;
+  relu_backward_f32(dx: number, g: number, out: number, count: number): void;
+  adamw_f32(
+    w: number,
+    mean: number,
+    square: number,
+    g: number,
+    count: number,
+    decay: number,
+    beta1: number,
+    beta2: number,
+    rate: number,
+    correction: number,
+    epsilon: number,
+  ): void;
 }
 
 type CrossEntropyWithGrad = (

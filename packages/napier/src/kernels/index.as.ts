@@ -13,3 +13,6 @@ export {
 export {
   cross_entropy_f32, cross_entropy_f64, cross_entropy_with_grad_f32, cross_entropy_with_grad_f64,
 } from "./crossentropy.as";
+export { linear_f32, linear_backward_weight_f32, transpose_panels_f32 } from "./matmul.as";
+export { move_rows_f32, relu_backward_f32, relu_f32, scale_rows_f32 } from "./rows.as";
+export { adamw_f32 } from "./optimizer.as";

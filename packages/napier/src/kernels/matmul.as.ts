@@ -1,0 +1,194 @@
+// The three products of a linear layer, x·Wᵀ, gᵀ·x and g·W. Weights stand in panels of 8 outputs, [outputs/8][inputs][8],
+// filled up with zeros: a panel is read in one stream, and gradients come out in the same layout, ready for a flat step.
+// Every output is a plain sequential f32 sum over the inner index, so its bits depend neither on the tile nor on the batch.
+
+/** Inner indices in one pass: a panel's 12 KB and four rows of x, 6 KB, stay in L1 together. */
+const PASS: i32 = 384;
+
+// @ts-ignore: decorator
+@inline
+function madd(c: v128, s: v128, b: v128): v128 {
+  return f32x4.add(c, f32x4.mul(s, b));
+}
+
+/** out[4 rows][8] = start + x[4 rows][inner]·w[inner][8]; start is out, or the bias for every row. */
+// @ts-ignore: decorator
+@inline
+function tile_4x8(out: usize, outBytes: usize, start: usize, startBytes: usize, x: usize, xBytes: usize, w: usize, inner: i32): void {
+  let c00 = v128.load(start);
+  let c01 = v128.load(start, 16);
+  start += startBytes;
+  let c10 = v128.load(start);
+  let c11 = v128.load(start, 16);
+  start += startBytes;
+  let c20 = v128.load(start);
+  let c21 = v128.load(start, 16);
+  start += startBytes;
+  let c30 = v128.load(start);
+  let c31 = v128.load(start, 16);
+  let x1 = x + xBytes;
+  let x2 = x1 + xBytes;
+  let x3 = x2 + xBytes;
+  for (const end = w + (<usize>inner << 5); w < end; w += 32, x += 4, x1 += 4, x2 += 4, x3 += 4) {
+    const b0 = v128.load(w);
+    const b1 = v128.load(w, 16);
+    let s = v128.load32_splat(x);
+    c00 = madd(c00, s, b0);
+    c01 = madd(c01, s, b1);
+    s = v128.load32_splat(x1);
+    c10 = madd(c10, s, b0);
+    c11 = madd(c11, s, b1);
+    s = v128.load32_splat(x2);
+    c20 = madd(c20, s, b0);
+    c21 = madd(c21, s, b1);
+    s = v128.load32_splat(x3);
+    c30 = madd(c30, s, b0);
+    c31 = madd(c31, s, b1);
+  }
+  v128.store(out, c00);
+  v128.store(out, c01, 16);
+  out += outBytes;
+  v128.store(out, c10);
+  v128.store(out, c11, 16);
+  out += outBytes;
+  v128.store(out, c20);
+  v128.store(out, c21, 16);
+  out += outBytes;
+  v128.store(out, c30);
+  v128.store(out, c31, 16);
+}
+
+/** As tile_4x8, for a row that four do not divide. */
+// @ts-ignore: decorator
+@inline
+function tile_1x8(out: usize, start: usize, x: usize, w: usize, inner: i32): void {
+  let c0 = v128.load(start);
+  let c1 = v128.load(start, 16);
+  for (const end = w + (<usize>inner << 5); w < end; w += 32, x += 4) {
+    const s = v128.load32_splat(x);
+    c0 = madd(c0, s, v128.load(w));
+    c1 = madd(c1, s, v128.load(w, 16));
+  }
+  v128.store(out, c0);
+  v128.store(out, c1, 16);
+}
+
+/**
+ * out[i, j] = bias[j] + Σ_k x[i, k]·w[j, k], for all 8·panels columns j; bias has 8·panels entries.
+ * w in panels; rows of x and out are xStride and outStride elements apart.
+ */
+export function linear_f32(
+  out: usize, x: usize, w: usize, bias: usize,
+  rows: i32, inputs: i32, panels: i32, xStride: i32, outStride: i32,
+): void {
+  const xBytes = <usize>xStride << 2;
+  const outBytes = <usize>outStride << 2;
+  for (let k = 0; k == 0 || k < inputs; k += PASS) {
+    const inner = min(PASS, inputs - k);
+    for (let p = 0; p < panels; p++) {
+      const panel = w + ((<usize>p * <usize>inputs + <usize>k) << 5);
+      let o = out + (<usize>p << 5);
+      let a = x + (<usize>k << 2);
+      const first = k == 0;
+      const startBytes = first ? 0 : outBytes;
+      let i = 0;
+      for (; i <= rows - 4; i += 4) {
+        tile_4x8(o, outBytes, first ? bias + (<usize>p << 5) : o, startBytes, a, xBytes, panel, inner);
+        o += outBytes << 2;
+        a += xBytes << 2;
+      }
+      for (; i < rows; i++) {
+        tile_1x8(o, first ? bias + (<usize>p << 5) : o, a, panel, inner);
+        o += outBytes;
+        a += xBytes;
+      }
+    }
+  }
+}
+
+/** dw[4][8] = start + Σ_i x[i][4]·g[i][8] over rows. */
+// @ts-ignore: decorator
+@inline
+function outer_4x8(dw: usize, first: bool, g: usize, gBytes: usize, x: usize, xBytes: usize, rows: i32): void {
+  const zero = f32x4.splat(0);
+  let c00 = first ? zero : v128.load(dw);
+  let c01 = first ? zero : v128.load(dw, 16);
+  let c10 = first ? zero : v128.load(dw, 32);
+  let c11 = first ? zero : v128.load(dw, 48);
+  let c20 = first ? zero : v128.load(dw, 64);
+  let c21 = first ? zero : v128.load(dw, 80);
+  let c30 = first ? zero : v128.load(dw, 96);
+  let c31 = first ? zero : v128.load(dw, 112);
+  for (let i = 0; i < rows; i++, x += xBytes, g += gBytes) {
+    const b0 = v128.load(g);
+    const b1 = v128.load(g, 16);
+    let s = v128.load32_splat(x);
+    c00 = madd(c00, s, b0);
+    c01 = madd(c01, s, b1);
+    s = v128.load32_splat(x, 4);
+    c10 = madd(c10, s, b0);
+    c11 = madd(c11, s, b1);
+    s = v128.load32_splat(x, 8);
+    c20 = madd(c20, s, b0);
+    c21 = madd(c21, s, b1);
+    s = v128.load32_splat(x, 12);
+    c30 = madd(c30, s, b0);
+    c31 = madd(c31, s, b1);
+  }
+  v128.store(dw, c00);
+  v128.store(dw, c01, 16);
+  v128.store(dw, c10, 32);
+  v128.store(dw, c11, 48);
+  v128.store(dw, c20, 64);
+  v128.store(dw, c21, 80);
+  v128.store(dw, c30, 96);
+  v128.store(dw, c31, 112);
+}
+
+// @ts-ignore: decorator
+@inline
+function outer_1x8(dw: usize, first: bool, g: usize, gBytes: usize, x: usize, xBytes: usize, rows: i32): void {
+  const zero = f32x4.splat(0);
+  let c0 = first ? zero : v128.load(dw);
+  let c1 = first ? zero : v128.load(dw, 16);
+  for (let i = 0; i < rows; i++, x += xBytes, g += gBytes) {
+    const s = v128.load32_splat(x);
+    c0 = madd(c0, s, v128.load(g));
+    c1 = madd(c1, s, v128.load(g, 16));
+  }
+  v128.store(dw, c0);
+  v128.store(dw, c1, 16);
+}
+
+/** dw[j, k] = Σ_i g[i, j]·x[i, k], in panels. With one input that is 1 at stride 0, the gradient of a bias. */
+export function linear_backward_weight_f32(
+  dw: usize, g: usize, x: usize,
+  rows: i32, inputs: i32, panels: i32, gStride: i32, xStride: i32,
+): void {
+  const xBytes = <usize>xStride << 2;
+  const gBytes = <usize>gStride << 2;
+  for (let i = 0; i == 0 || i < rows; i += PASS) {
+    const first = i == 0;
+    const pass = min(PASS, rows - i);
+    for (let p = 0; p < panels; p++) {
+      const b = g + <usize>i * gBytes + (<usize>p << 5);
+      let a = x + <usize>i * xBytes;
+      let o = dw + ((<usize>p * <usize>inputs) << 5);
+      let k = 0;
+      for (; k <= inputs - 4; k += 4, o += 128, a += 16) outer_4x8(o, first, b, gBytes, a, xBytes, pass);
+      for (; k < inputs; k++, o += 32, a += 4) outer_1x8(o, first, b, gBytes, a, xBytes, pass);
+    }
+  }
+}
+
+/** wt = Wᵀ: panels of 8 inputs, [inputs/8][outputs][8], filled up with zeros, from panels of 8 outputs. */
+export function transpose_panels_f32(wt: usize, w: usize, inputs: i32, outputs: i32): void {
+  for (let p = 0; p < inputs; p += 8) {
+    for (let j = 0; j < outputs; j++, wt += 32) {
+      const from = w + ((<usize>(j & ~7) * <usize>inputs) << 2) + (<usize>(j & 7) << 2);
+      for (let k = 0; k < 8; k++) {
+        store<f32>(wt + (<usize>k << 2), p + k < inputs ? load<f32>(from + (<usize>(p + k) << 5)) : 0);
+      }
+    }
+  }
+}
