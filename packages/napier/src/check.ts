@@ -13,7 +13,13 @@ export function typeError(caller: Caller, argument: string, expected: string, go
 }
 
 /** A value of the right type that can't be used. */
-export function rangeError(caller: Caller, argument: string, expected: string, got: unknown, todo?: string): RangeError {
+export function rangeError(
+  caller: Caller,
+  argument: string,
+  expected: string,
+  got: unknown,
+  todo?: string,
+): RangeError {
   return new RangeError(message(caller, argument, expected, describe(got), todo));
 }
 
@@ -24,4 +30,44 @@ export function describe(value: unknown): string {
   if (Array.isArray(value)) return value.length > 0 && Array.isArray(value[0]) ? "nested arrays" : "an array";
   const name = value.constructor?.name;
   return name && name !== "Object" ? `a ${name}` : `an object with ${Object.keys(value).join(", ") || "no keys"}`;
+}
+
+/** A flat array of numbers; in number[] each entry is looked at, because a string there would become a NaN. */
+export function checkData(
+  caller: Caller,
+  name: string,
+  data: unknown,
+): asserts data is number[] | Float32Array | Float64Array {
+  if (data instanceof Float32Array || data instanceof Float64Array) return;
+  if (!Array.isArray(data)) throw typeError(caller, name, "number[], Float32Array or Float64Array", data);
+  for (let k = 0; k < data.length; k++) {
+    if (typeof data[k] === "number") continue;
+    const todo = Array.isArray(data[k]) ? "fromRows(rows) makes { data, shape }" : undefined;
+    throw typeError(caller, `${name}[${k}]`, "a number", data[k], todo);
+  }
+}
+
+export function checkShape(caller: Caller, name: string, shape: unknown): asserts shape is readonly number[] {
+  if (!Array.isArray(shape)) throw typeError(caller, name, "an array of sizes", shape);
+  shape.forEach((size, d) => {
+    if (!Number.isInteger(size) || size < 0) throw rangeError(caller, `${name}[${d}]`, "an integer from 0", size);
+  });
+}
+
+/** A misspelt option would otherwise be a silent default. */
+export function checkOptions(caller: Caller, options: unknown, allowed: readonly string[]): void {
+  if (typeof options !== "object" || options === null) throw typeError(caller, "options", "an object", options);
+  for (const key of Object.keys(options)) {
+    if (!allowed.includes(key)) throw typeError(caller, "options", `only ${allowed.join(", ")}`, ` ${key}`);
+  }
+}
+
+export function checkOneOf<T extends string>(
+  caller: Caller,
+  name: string,
+  value: unknown,
+  allowed: readonly T[],
+): asserts value is T {
+  if (allowed.includes(value as T)) return;
+  throw rangeError(caller, name, allowed.map((v) => `"${v}"`).join(" or "), value);
 }

@@ -144,3 +144,69 @@ export function workspace(): Workspace {
   shared ??= new Workspace();
   return shared;
 }
+
+/** Rows of one f32 or f64 array: `outer × classes × inner`, a row for each (outer, inner). */
+export interface Rows {
+  readonly dtype: "f32" | "f64";
+  readonly classes: number;
+  readonly inner: number;
+  readonly rows: number;
+}
+
+type Source = readonly number[] | Float32Array | Float64Array;
+type Sink = number[] | Float32Array | Float64Array;
+
+/** Tiles of this size stay in the second-level cache from copy to copy. */
+const TILE_BYTES = 65536;
+
+export interface Tile {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The tiles of whole rows, and the bytes of the largest. */
+export function tiles({ dtype, classes, rows }: Rows): { bytes: number; count: number; tiles: Tile[] } {
+  const rowBytes = Math.max(1, classes * (dtype === "f32" ? 4 : 8));
+  const count = Math.min(rows, Math.max(1, Math.floor(TILE_BYTES / rowBytes)));
+  const list: Tile[] = [];
+  for (let first = 0; first < rows; first += count) list.push({ first, count: Math.min(count, rows - first) });
+  return { bytes: rowBytes * count, count, tiles: list };
+}
+
+/** Copies the rows of a tile into the workspace, class by class. */
+export function copyIn(space: Workspace, address: number, data: Source, rows: Rows, { first, count }: Tile): void {
+  const { classes, inner, dtype } = rows;
+  const memory = dtype === "f32" ? space.f32 : space.f64;
+  const start = address / memory.BYTES_PER_ELEMENT;
+  if (inner === 1) {
+    const from = first * classes;
+    const to = from + count * classes;
+    if (Array.isArray(data)) for (let k = from; k < to; k++) memory[start + k - from] = data[k];
+    else memory.set((data as Float32Array).subarray(from, to), start);
+    return;
+  }
+  for (let i = 0, k = start; i < count; i++) {
+    const row = first + i;
+    let from = Math.floor(row / inner) * classes * inner + (row % inner);
+    for (let j = 0; j < classes; j++, k++, from += inner) memory[k] = data[from];
+  }
+}
+
+/** Copies the rows of a tile out of the workspace. */
+export function copyOut(space: Workspace, address: number, out: Sink, rows: Rows, { first, count }: Tile): void {
+  const { classes, inner, dtype } = rows;
+  const memory = dtype === "f32" ? space.f32 : space.f64;
+  const start = address / memory.BYTES_PER_ELEMENT;
+  if (inner === 1) {
+    const to = first * classes;
+    const length = count * classes;
+    if (Array.isArray(out)) for (let k = 0; k < length; k++) out[to + k] = memory[start + k];
+    else out.set(memory.subarray(start, start + length), to);
+    return;
+  }
+  for (let i = 0, k = start; i < count; i++) {
+    const row = first + i;
+    let to = Math.floor(row / inner) * classes * inner + (row % inner);
+    for (let j = 0; j < classes; j++, k++, to += inner) out[to] = memory[k];
+  }
+}

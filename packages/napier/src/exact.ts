@@ -16,7 +16,11 @@ export const ONE: Exact = { n: 1n, e: 0 };
 
 /** Bits of |n|. */
 function bitLength(n: bigint): number {
-  return n === 0n ? 0 : (n < 0n ? -n : n).toString(16).length * 4 - Math.clz32(Number.parseInt((n < 0n ? -n : n).toString(16)[0], 16)) + 28;
+  return n === 0n
+    ? 0
+    : (n < 0n ? -n : n).toString(16).length * 4 -
+        Math.clz32(Number.parseInt((n < 0n ? -n : n).toString(16)[0], 16)) +
+        28;
 }
 
 function shiftRound(n: bigint, bits: number): bigint {

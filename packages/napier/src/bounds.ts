@@ -1,0 +1,17 @@
+/**
+ * The error bounds of the numeric contract, in ulps of the exact answer for the very input, near-zero and subnormal
+ * results included. They were written before the kernels; the tests and docs/accuracy.md read them here.
+ */
+export const BOUNDS = {
+  logSumExp: { f32: 2, f64: 4 },
+  logSoftmax: { f32: 2, f64: 4 },
+  crossEntropy: { f32: 2, f64: 4 },
+  softmax: { f32: 4, f64: 8 },
+  /** gradients for hard targets, the target's entry included; also dlse · softmax */
+  gradient: { f32: 4, f64: 8 },
+  /** …Backward with arbitrary gradients: ulps of the largest term */
+  backward: { f32: 4, f64: 4 },
+} as const;
+
+/** Where the maximum and log1p of a log-sum-exp cancel, its error may also be this part of |max|. */
+export const CANCELLATION = { f32: 5.684341886080802e-14 /* 2^-44 */, f64: 4.440892098500626e-16 /* 2^-51 */ } as const;

@@ -1,0 +1,141 @@
+import { checkOptions } from "./check.ts";
+import { type Loss, type LossOptions, reduce, reductionOf } from "./reduction.ts";
+import { classIndices, type Targets } from "./targets.ts";
+import {
+  type Data,
+  type Logits,
+  type ManyRows,
+  type OneRow,
+  type OnnxTensor,
+  type Out,
+  receiver,
+  type Tensor,
+  view,
+  wrap,
+} from "./tensor.ts";
+import { copyIn, copyOut, tiles, workspace } from "./wasm.ts";
+
+/**
+ * Cross-entropy between logits and true classes: logSoftmax and nllLoss in one.
+ *
+ *   loss[i] = log Σ_k exp(x[i, k]) − x[i, y[i]];  "mean": Σ_i loss[i] / rows
+ *
+ * @param logits  any shape, classes on the last axis (or `axis`), f32 or f64, in nats; any value, see Edges
+ * @param targets  the true class of each row: number (one row), number[], Int32Array, BigInt64Array or a tensor of these
+ * @param options.reduction  "mean" (default), "sum" or "none"
+ * @param options  `shape`, `axis`, `out` (for "none") as in logSoftmax
+ * @returns a number; with "none" one for each row, in the kind of the logits
+ * @throws {RangeError} a target is not a class; not one target for each row; no classes
+ *
+ * Edges: a NaN or +∞ in a row, or nothing but −∞, gives NaN; a target at −∞ gives +∞; no rows give 0.
+ * Accuracy: ≤ 2 ulp (f32), ≤ 4 ulp (f64), near 0 included; never below 0. With "none" the very bits of
+ * nllLoss(logSoftmax(x), y). Cost: reads x twice in cache.
+ * Source: PyTorch's cross_entropy, ONNX's SoftmaxCrossEntropyLoss
+ *
+ * @example
+ * crossEntropy([1000, 0, -1000], 1); // 1000
+ */
+export const crossEntropy: Loss<LossOptions> = ((logits: Logits, targets: Targets, options: LossOptions & Out = {}) => {
+  const caller = "crossEntropy";
+  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
+  const reduction = reductionOf(caller, options);
+  const x = view(caller, "logits", logits, options);
+  const y = classIndices(caller, targets, x);
+  if (reduction === "none" && options.out !== undefined) receiver(caller, x, x.rows, options.out, [x]);
+  const losses = new Float64Array(x.rows);
+  const space = workspace();
+  const plan = tiles(x);
+  const [at, yAt, lossAt] = space.layout(plan.bytes, plan.count * 4, plan.count * 8);
+  const kernel = x.dtype === "f32" ? space.kernels.cross_entropy_f32 : space.kernels.cross_entropy_f64;
+  for (const tile of plan.tiles) {
+    const end = tile.first + tile.count;
+    copyIn(space, at, x.data, x, tile);
+    space.i32.set(y.subarray(tile.first, end), yAt / 4);
+    kernel(lossAt, at, yAt, tile.count, x.classes);
+    losses.set(space.f64.subarray(lossAt / 8, lossAt / 8 + tile.count), tile.first);
+  }
+  return reduce(caller, losses, reduction, x, options.out);
+}) as Loss<LossOptions>;
+
+type GradOptions = LossOptions & Out;
+type Each = { reduction: "none" };
+type Total = { reduction?: "mean" | "sum" };
+
+/** The loss and its gradient, the gradient in the logits' kind. */
+interface LossWithGrad {
+  (
+    logits: readonly number[],
+    y: Targets,
+    options?: GradOptions & (Total | (OneRow & Each)),
+  ): { loss: number; dlogits: number[] };
+  (
+    logits: Float32Array,
+    y: Targets,
+    options?: GradOptions & (Total | (OneRow & Each)),
+  ): { loss: number; dlogits: Float32Array };
+  (
+    logits: Float64Array,
+    y: Targets,
+    options?: GradOptions & (Total | (OneRow & Each)),
+  ): { loss: number; dlogits: Float64Array };
+  <D extends Data>(logits: D, y: Targets, options: GradOptions & ManyRows & Each): { loss: D; dlogits: D };
+  <D extends Data>(
+    logits: OnnxTensor<D>,
+    y: Targets,
+    options?: GradOptions & Total,
+  ): { loss: number; dlogits: OnnxTensor<D> };
+  <D extends Data>(
+    logits: OnnxTensor<D>,
+    y: Targets,
+    options: GradOptions & Each,
+  ): { loss: OnnxTensor<D>; dlogits: OnnxTensor<D> };
+  <D extends Data>(logits: Tensor<D>, y: Targets, options?: GradOptions & Total): { loss: number; dlogits: Tensor<D> };
+  <D extends Data>(logits: Tensor<D>, y: Targets, options: GradOptions & Each): { loss: Tensor<D>; dlogits: Tensor<D> };
+}
+
+/**
+ * Cross-entropy and its gradient in one pass over the logits.
+ *
+ *   dlogits[i, j] = softmax(x)[i, j] − [j = y[i]], divided by the rows for "mean"
+ *
+ * The true class's entry is computed as minus the sum of the others: p − 1 is 0 long before the gradient is.
+ *
+ * @param logits  as in crossEntropy
+ * @param targets  as in crossEntropy
+ * @param options  as in crossEntropy; `out` receives the gradient and may be the logits' own array
+ * @returns `loss` as crossEntropy returns it, and `dlogits` in the logits' kind, dtype and shape; with "none" the
+ * gradient of each row's own loss
+ * @throws {RangeError} a target is not a class; not one target for each row; no classes
+ *
+ * Edges: a row whose loss is NaN has a NaN gradient; a target at −∞ has loss +∞ and gradient p − onehot.
+ * Accuracy: gradient ≤ 4 ulp (f32), ≤ 8 ulp (f64), the true class included. Cost: reads x twice, writes twice, in cache.
+ * Source: as crossEntropy; scikit-learn, PyTorch and JAX return 0 where p rounds to 1
+ *
+ * @example
+ * crossEntropyWithGrad([40, 0], 0).dlogits; // [-4.248354255291589e-18, 4.248354255291589e-18]
+ */
+export const crossEntropyWithGrad: LossWithGrad = ((logits: Logits, targets: Targets, options: GradOptions = {}) => {
+  const caller = "crossEntropyWithGrad";
+  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
+  const reduction = reductionOf(caller, options);
+  const x = view(caller, "logits", logits, options);
+  const y = classIndices(caller, targets, x);
+  const out = receiver(caller, x, x.data.length, options.out, [x]);
+  const losses = new Float64Array(x.rows);
+  const space = workspace();
+  const plan = tiles(x);
+  const perRow = plan.count * 8;
+  const [at, yAt, lossAt, scaleAt] = space.layout(plan.bytes, plan.count * 4, perRow, perRow);
+  space.f64.fill(reduction === "mean" ? 1 / x.rows : 1, scaleAt / 8, scaleAt / 8 + plan.count);
+  const kernel =
+    x.dtype === "f32" ? space.kernels.cross_entropy_with_grad_f32 : space.kernels.cross_entropy_with_grad_f64;
+  for (const tile of plan.tiles) {
+    const end = tile.first + tile.count;
+    copyIn(space, at, x.data, x, tile);
+    space.i32.set(y.subarray(tile.first, end), yAt / 4);
+    kernel(lossAt, at, at, yAt, scaleAt, tile.count, x.classes);
+    losses.set(space.f64.subarray(lossAt / 8, lossAt / 8 + tile.count), tile.first);
+    copyOut(space, at, out, x, tile);
+  }
+  return { loss: reduce(caller, losses, reduction, x), dlogits: wrap(x, out, x.shape) };
+}) as LossWithGrad;

@@ -1,0 +1,75 @@
+import { checkOneOf } from "./check.ts";
+import type { Targets } from "./targets.ts";
+import {
+  allocate,
+  type Data,
+  type Logits,
+  type ManyRows,
+  type OneRow,
+  type OnnxTensor,
+  type Options,
+  type Out,
+  receiver,
+  type Tensor,
+  type View,
+  type Writable,
+  wrapRows,
+} from "./tensor.ts";
+
+export type ReductionName = "mean" | "sum" | "none";
+
+export interface LossOptions extends Options {
+  /** "mean" over the rows (default), "sum", or "none": one loss for each row */
+  reduction?: ReductionName;
+}
+
+/** A loss: a number for "mean" and "sum", one for each row for "none". */
+export interface Loss<O extends LossOptions> {
+  (logits: Logits, targets: Targets, options?: O & { reduction?: "mean" | "sum" }): number;
+  (logits: Data, targets: Targets, options: O & OneRow & { reduction: "none" }): number;
+  (logits: readonly number[], targets: Targets, options: O & Out & ManyRows & { reduction: "none" }): number[];
+  (logits: Float32Array, targets: Targets, options: O & Out & ManyRows & { reduction: "none" }): Float32Array;
+  (logits: Float64Array, targets: Targets, options: O & Out & ManyRows & { reduction: "none" }): Float64Array;
+  <D extends Data>(logits: OnnxTensor<D>, targets: Targets, options: O & Out & { reduction: "none" }): OnnxTensor<D>;
+  <D extends Data>(logits: Tensor<D>, targets: Targets, options: O & Out & { reduction: "none" }): Tensor<D>;
+  (logits: Logits, targets: Targets, options: O & Out): number | Logits;
+}
+
+export function reductionOf(caller: string, options: LossOptions): ReductionName {
+  const { reduction = "mean" } = options;
+  checkOneOf(caller, "options.reduction", reduction, ["mean", "sum", "none"]);
+  return reduction;
+}
+
+/** Neumaier's compensated sum, in row order: the same for any tiling, off by less than an ulp. */
+function total(losses: Float64Array): number {
+  let sum = 0;
+  let lost = 0;
+  for (const loss of losses) {
+    const next = sum + loss;
+    const error = Math.abs(sum) >= Math.abs(loss) ? sum - next + loss : loss - next + sum;
+    lost += Number.isFinite(error) ? error : 0; // an infinite loss has no rounding error, only a NaN in its place
+    sum = next;
+  }
+  return sum + lost;
+}
+
+/** Losses of the rows (f64) in the caller's reduction and dtype. */
+export function reduce(
+  caller: string,
+  losses: Float64Array,
+  reduction: ReductionName,
+  x: View,
+  out?: Writable,
+): number | Logits {
+  if (reduction === "none") {
+    const rows = out === undefined ? allocate(x, x.rows) : receiver(caller, x, x.rows, out, [x]);
+    for (let i = 0; i < losses.length; i++) rows[i] = losses[i];
+    if (x.dtype === "f32" && x.kind === "flat" && x.shape.length === 1) return Math.fround(losses[0]) + 0;
+    if (x.dtype === "f32") for (let i = 0; i < losses.length; i++) rows[i] += 0; // rounding may have made a −0
+    return wrapRows(x, rows);
+  }
+  const sum = total(losses);
+  const value = reduction === "sum" || losses.length === 0 ? sum : sum / losses.length;
+  return (x.dtype === "f32" ? Math.fround(value) : value) + 0;
+}

@@ -1,0 +1,58 @@
+import { rangeError, typeError } from "./check.ts";
+import type { View } from "./tensor.ts";
+
+/** Class indices, one for each row of the logits. */
+export type TargetData = readonly number[] | Int32Array | BigInt64Array;
+export type Targets =
+  | number
+  | TargetData
+  | { readonly data: TargetData; readonly shape: readonly number[] }
+  | { readonly data: TargetData; readonly dims: readonly number[]; readonly type: string };
+
+function isData(value: unknown): value is TargetData {
+  return Array.isArray(value) || value instanceof Int32Array || value instanceof BigInt64Array;
+}
+
+/** The class of each row, checked: as many as rows, each an integer from 0 to classes − 1. */
+export function classIndices(caller: string, targets: Targets, logits: View): Int32Array {
+  const { classes, rows } = logits;
+  if (classes === 0) throw rangeError(caller, "logits", "at least 1 class", " 0");
+  let data: TargetData;
+  let name = "targets";
+  if (typeof targets === "number") {
+    data = [targets];
+  } else if (isData(targets)) {
+    data = targets;
+  } else {
+    const { data: inside, ...rest } = (targets ?? {}) as { data?: unknown; shape?: unknown; dims?: unknown };
+    if (!isData(inside)) {
+      throw typeError(caller, name, "a number, number[], Int32Array, BigInt64Array or a tensor of these", targets);
+    }
+    data = inside;
+    const shape = rest.shape ?? rest.dims;
+    const expected = logits.shape.filter((_, d) => d !== logits.axis);
+    if (!Array.isArray(shape) || shape.length !== expected.length || shape.some((size, d) => size !== expected[d])) {
+      throw rangeError(
+        caller,
+        `${name}.${rest.shape === undefined ? "dims" : "shape"}`,
+        `[${expected.join(", ")}]`,
+        Array.isArray(shape) ? ` [${shape.join(", ")}]` : shape,
+      );
+    }
+    name = "targets.data";
+  }
+  if (data.length !== rows)
+    throw rangeError(caller, name, `${rows} class ${rows === 1 ? "index" : "indices"}`, data.length);
+  const y = new Int32Array(rows);
+  for (let i = 0; i < rows; i++) {
+    const label = data[i];
+    const index = Number(label);
+    const isIndex = typeof label === "bigint" || typeof label === "number";
+    if (!isIndex || !Number.isInteger(index) || index < 0 || index >= classes) {
+      const where = typeof targets === "number" ? name : `${name}[${i}]`;
+      throw rangeError(caller, where, `an integer from 0 to ${classes - 1}`, label);
+    }
+    y[i] = index;
+  }
+  return y;
+}

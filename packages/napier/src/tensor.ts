@@ -1,0 +1,224 @@
+import { checkData, checkOptions, checkShape, rangeError, typeError } from "./check.ts";
+
+/** A flat row-major array: number[] is f64. */
+export type Data = readonly number[] | Float32Array | Float64Array;
+/** As Data, to write to. */
+export type Writable = number[] | Float32Array | Float64Array;
+
+/** An N-d array. */
+export interface Tensor<D extends Data = Data> {
+  readonly data: D;
+  readonly shape: readonly number[];
+}
+
+/** An N-d array as ONNX Runtime and transformers.js name its parts. */
+export interface OnnxTensor<D extends Data = Data> {
+  readonly data: D;
+  readonly dims: readonly number[];
+  readonly type: string;
+}
+
+export type Logits = Data | Tensor | OnnxTensor;
+
+export type Dtype = "f32" | "f64";
+
+/** What every operation takes last. */
+export interface Options {
+  /** the shape of a flat array; without it the array is one row */
+  shape?: readonly number[];
+  /** which axis holds the classes, −1 (the last) by default */
+  axis?: number;
+}
+
+/** A receiver for the result: same kind and length; it may be the input's own array. */
+export interface Out {
+  out?: Writable;
+}
+
+/** What comes in comes out, element by element. */
+export interface Elementwise<O extends Options> {
+  (logits: readonly number[], options?: O): number[];
+  (logits: Float32Array, options?: O): Float32Array;
+  (logits: Float64Array, options?: O): Float64Array;
+  <D extends Data>(logits: OnnxTensor<D>, options?: O): OnnxTensor<D>;
+  <D extends Data>(logits: Tensor<D>, options?: O): Tensor<D>;
+}
+
+/** As Elementwise, for two arrays of one shape. */
+export interface Elementwise2<O extends Options> {
+  (first: readonly number[], second: readonly number[], options?: O): number[];
+  (first: Float32Array, second: Float32Array, options?: O): Float32Array;
+  (first: Float64Array, second: Float64Array, options?: O): Float64Array;
+  <D extends Data>(first: OnnxTensor<D>, second: OnnxTensor<D>, options?: O): OnnxTensor<D>;
+  <D extends Data>(first: Tensor<D>, second: Tensor<D>, options?: O): Tensor<D>;
+}
+
+/** A row of a flat array without `shape`, or of one dimension. */
+export type OneRow = { shape?: readonly [number] };
+/** A shape of two dimensions or more. */
+export type ManyRows = { shape: readonly [number, number, ...number[]] };
+
+/** A number for each row: flat arrays of one row give a number, the rest an array of the same kind without the class axis. */
+export interface Reduction<O extends Options> {
+  (logits: Data, options?: O & OneRow): number;
+  (logits: readonly number[], options: O & ManyRows): number[];
+  (logits: Float32Array, options: O & ManyRows): Float32Array;
+  (logits: Float64Array, options: O & ManyRows): Float64Array;
+  <D extends Data>(logits: D, options: O): number | D;
+  <D extends Data>(logits: OnnxTensor<D>, options?: O): OnnxTensor<D>;
+  <D extends Data>(logits: Tensor<D>, options?: O): Tensor<D>;
+}
+
+/** An argument as the kernels see it: `outer × classes × inner`, a row for each (outer, inner). */
+export interface View {
+  readonly data: Data;
+  readonly dtype: Dtype;
+  readonly kind: "flat" | "shape" | "dims";
+  readonly type: string;
+  readonly shape: readonly number[];
+  readonly axis: number;
+  readonly outer: number;
+  readonly classes: number;
+  readonly inner: number;
+  readonly rows: number;
+}
+
+/** [rows, columns] from nested arrays, as f64. */
+export function fromRows(rows: readonly (readonly number[])[]): { data: Float64Array; shape: [number, number] } {
+  const columns = rows.length === 0 ? 0 : rows[0].length;
+  const data = new Float64Array(rows.length * columns);
+  rows.forEach((row, i) => {
+    if (row.length !== columns) {
+      throw rangeError("fromRows", `rows[${i}]`, `${columns} numbers as in rows[0]`, row.length);
+    }
+    checkData("fromRows", `rows[${i}]`, row);
+    data.set(row, i * columns);
+  });
+  return { data, shape: [rows.length, columns] };
+}
+
+const product = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
+
+/** Reads an argument; every error about data, shape and axis is thrown here. */
+export function view(caller: string, name: string, value: Logits, options: Options): View {
+  const isFlat = Array.isArray(value) || ArrayBuffer.isView(value);
+  if (!isFlat && (typeof value !== "object" || value === null || !("data" in value))) {
+    throw typeError(caller, name, "number[], Float32Array, Float64Array or { data, shape }", value);
+  }
+  const { data, shape: own, dims, type = "" } = (isFlat ? { data: value } : value) as Partial<Tensor & OnnxTensor>;
+  checkData(caller, isFlat ? name : `${name}.data`, data);
+  const kind = isFlat ? "flat" : dims === undefined ? "shape" : "dims";
+  let shape: readonly number[] = [data.length];
+  if (kind === "flat") {
+    if (options.shape !== undefined) {
+      checkShape(caller, "options.shape", options.shape);
+      shape = options.shape;
+    }
+  } else {
+    if (options.shape !== undefined) throw typeError(caller, "options.shape", "nothing beside a tensor", options.shape);
+    const given = kind === "dims" ? dims : own;
+    checkShape(caller, `${name}.${kind}`, given);
+    shape = given;
+    const expected = data instanceof Float32Array ? "float32" : "float64";
+    if (kind === "dims" && type !== expected)
+      throw typeError(caller, `${name}.type`, `"${expected}" for its data`, type);
+  }
+  if (shape.length === 0) throw rangeError(caller, name, "at least 1 dimension", " 0", "the classes need an axis");
+  if (product(shape) !== data.length) {
+    throw rangeError(caller, name, `${product(shape)} elements for shape [${shape.join(", ")}]`, data.length);
+  }
+  const { axis = -1 } = options;
+  if (!Number.isInteger(axis) || axis < -shape.length || axis >= shape.length) {
+    throw rangeError(caller, "options.axis", `an integer from ${-shape.length} to ${shape.length - 1}`, axis);
+  }
+  const at = axis < 0 ? axis + shape.length : axis;
+  const outer = product(shape.slice(0, at));
+  const inner = product(shape.slice(at + 1));
+  return {
+    data,
+    dtype: data instanceof Float32Array ? "f32" : "f64",
+    kind,
+    type,
+    shape,
+    axis: at,
+    outer,
+    classes: shape[at],
+    inner,
+    rows: outer * inner,
+  };
+}
+
+/** As `view`, for the last argument of an operation with these option names. */
+export function viewWithOptions(
+  caller: string,
+  name: string,
+  value: Logits,
+  options: Options,
+  allowed: readonly string[],
+): View {
+  checkOptions(caller, options, allowed);
+  return view(caller, name, value, options);
+}
+
+/** A second argument that must be like the first in kind of data and shape. */
+export function viewLike(caller: string, name: string, value: Logits, like: View, options: Options): View {
+  const second = view(caller, name, value, options);
+  if (second.dtype !== like.dtype)
+    throw typeError(caller, name, `${like.dtype} as the argument before`, ` ${second.dtype}`);
+  if (second.shape.length !== like.shape.length || second.shape.some((size, d) => size !== like.shape[d])) {
+    throw rangeError(caller, name, `shape [${like.shape.join(", ")}]`, ` [${second.shape.join(", ")}]`);
+  }
+  return second;
+}
+
+/** A new array of the argument's kind. */
+export function allocate(like: View, length: number): Writable {
+  if (like.data instanceof Float32Array) return new Float32Array(length);
+  if (like.data instanceof Float64Array) return new Float64Array(length);
+  return new Array<number>(length).fill(0);
+}
+
+/** `out` if given, checked, or a new array. Input and out may be one array, but not overlap otherwise. */
+export function receiver(
+  caller: string,
+  like: View,
+  length: number,
+  out: Writable | undefined,
+  inputs: View[],
+): Writable {
+  if (out === undefined) return allocate(like, length);
+  const name = "options.out";
+  checkData(caller, name, out);
+  const same = Array.isArray(like.data) ? Array.isArray(out) : out.constructor === like.data.constructor;
+  if (!same)
+    throw typeError(caller, name, Array.isArray(like.data) ? "number[]" : `a ${like.data.constructor.name}`, out);
+  if (out.length !== length) throw rangeError(caller, name, `${length} elements`, out.length);
+  if (!Array.isArray(out)) {
+    for (const { data } of inputs) {
+      if (Array.isArray(data) || (data as Float32Array).buffer !== out.buffer) continue;
+      const other = data as Float32Array;
+      const identical = other.byteOffset === out.byteOffset && other.length === out.length;
+      const apart =
+        other.byteOffset + other.byteLength <= out.byteOffset || out.byteOffset + out.byteLength <= other.byteOffset;
+      if (!identical && !apart)
+        throw rangeError(caller, name, "an array that does not overlap an input", " one that does");
+    }
+  }
+  return out;
+}
+
+/** The result in the argument's own kind of object. */
+export function wrap(like: View, data: Writable, shape: readonly number[]): Logits {
+  if (like.kind === "flat") return data;
+  return like.kind === "dims" ? { data, dims: [...shape], type: like.type } : { data, shape: [...shape] };
+}
+
+/** One number for each row: a number where a flat array was one row, else an array without the class axis. */
+export function wrapRows(like: View, data: Writable): number | Logits {
+  if (like.kind === "flat" && like.shape.length === 1) return data[0];
+  return wrap(
+    like,
+    data,
+    like.shape.filter((_, d) => d !== like.axis),
+  );
+}
