@@ -17,7 +17,7 @@ export function softmaxRow(x: readonly number[]): (Exact | number)[] {
   return e.map((term) => div(term, add(ONE, s)));
 }
 
-/** The terms whose sum is an entry of a …Backward's result: its bound is in ulps of the largest. */
+/** An entry of a …Backward's result; its bound is in ulps of its largest term, their sum over k counted as one too. */
 export interface Terms {
   readonly value: Exact;
   readonly largest: Exact;
@@ -33,7 +33,8 @@ export function logSoftmaxBackwardRow(g: readonly number[], logp: readonly numbe
   const largest = gradients.map(magnitude).reduce(larger, ZERO);
   return logp.map((v, j) => {
     const p = exp(exact(v));
-    return { value: sub(gradients[j], mul(p, total)), largest: larger(magnitude(gradients[j]), mul(p, largest)) };
+    const terms = mul(p, larger(largest, magnitude(total)));
+    return { value: sub(gradients[j], mul(p, total)), largest: larger(magnitude(gradients[j]), terms) };
   });
 }
 
@@ -46,7 +47,7 @@ export function softmaxBackwardRow(g: readonly number[], p: readonly number[]): 
     const pj = exact(v);
     return {
       value: mul(pj, sub(exact(g[j]), dot)),
-      largest: larger(magnitude(products[j]), magnitude(mul(pj, largest))),
+      largest: larger(magnitude(products[j]), magnitude(mul(pj, larger(largest, magnitude(dot))))),
     };
   });
 }

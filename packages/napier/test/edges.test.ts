@@ -1,0 +1,226 @@
+import { describe, expect, test } from "vitest";
+import {
+  crossEntropy,
+  crossEntropyWithGrad,
+  logSoftmax,
+  logSoftmaxBackward,
+  logSumExp,
+  logSumExpBackward,
+  nllLoss,
+  softmax,
+  softmaxBackward,
+} from "../src/index.ts";
+import { typed } from "./rows.ts";
+
+const [nan, inf] = [Number.NaN, Number.POSITIVE_INFINITY];
+
+/** The table of the numeric contract; the target is class `y`. Lengths 3 and 10 reach the vector loop and its remainder. */
+const TABLE = [
+  {
+    name: "NaN in the row",
+    row: [nan, 0, 1],
+    y: 1,
+    lse: nan,
+    softmax: [nan, nan, nan],
+    logSoftmax: [nan, nan, nan],
+    loss: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "NaN beside +∞",
+    row: [inf, nan, 1],
+    y: 2,
+    lse: nan,
+    softmax: [nan, nan, nan],
+    logSoftmax: [nan, nan, nan],
+    loss: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "+∞ in the row",
+    row: [0, inf, 1],
+    y: 1,
+    lse: inf,
+    softmax: [nan, nan, nan],
+    logSoftmax: [nan, nan, nan],
+    loss: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "+∞ and −∞",
+    row: [-inf, inf, 1],
+    y: 1,
+    lse: inf,
+    softmax: [nan, nan, nan],
+    logSoftmax: [nan, nan, nan],
+    loss: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "all −∞",
+    row: [-inf, -inf, -inf],
+    y: 0,
+    lse: -inf,
+    softmax: [nan, nan, nan],
+    logSoftmax: [nan, nan, nan],
+    loss: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "all −∞ but a NaN",
+    row: [-inf, nan, -inf],
+    y: 0,
+    lse: nan,
+    softmax: [nan, nan, nan],
+    logSoftmax: [nan, nan, nan],
+    loss: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "some −∞",
+    row: [5, -inf, -inf],
+    y: 0,
+    lse: 5,
+    softmax: [1, 0, 0],
+    logSoftmax: [0, -inf, -inf],
+    loss: 0,
+    grad: [0, 0, 0],
+  },
+  {
+    name: "target at −∞",
+    row: [5, -inf, -inf],
+    y: 1,
+    lse: 5,
+    softmax: [1, 0, 0],
+    logSoftmax: [0, -inf, -inf],
+    loss: inf,
+    grad: [1, -1, 0],
+  },
+  {
+    name: "overflow and underflow of e^x",
+    row: [1000, 0, -1000],
+    y: 0,
+    lse: 1000,
+    softmax: [1, 0, 0],
+    logSoftmax: [0, -1000, -2000],
+    loss: 0,
+    grad: [0, 0, 0],
+  },
+  { name: "one class", row: [7], y: 0, lse: 7, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
+  { name: "one class, −0", row: [-0], y: 0, lse: 0, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
+] as const;
+
+/** As a row alone, as the middle one of a batch, and along axis 0 of a matrix. */
+const PLACES = ["alone", "batch", "axis 0"] as const;
+
+function place(
+  row: readonly number[],
+  where: (typeof PLACES)[number],
+): { data: number[]; shape: number[]; axis: number } {
+  const other = row.map((_, j) => 0.5 * j);
+  if (where === "alone") return { data: [...row], shape: [row.length], axis: -1 };
+  if (where === "batch") return { data: [...other, ...row, ...other], shape: [3, row.length], axis: 1 };
+  return { data: row.flatMap((v, j) => [other[j], v, other[j]]), shape: [row.length, 3], axis: 0 };
+}
+
+function pick(data: ArrayLike<number>, classes: number, where: (typeof PLACES)[number]): number[] {
+  const values = Array.from(data);
+  if (where === "alone") return values;
+  return where === "batch"
+    ? values.slice(classes, 2 * classes)
+    : Array.from({ length: classes }, (_, j) => values[3 * j + 1]);
+}
+
+function same(actual: readonly number[], expected: readonly number[], what: string): void {
+  expect(actual.length, what).toBe(expected.length);
+  actual.forEach((value, j) => {
+    expect(Object.is(value, expected[j]), `${what}[${j}]: expected ${expected[j]}, got ${value}`).toBe(true);
+  });
+}
+
+describe.each(["f32", "f64", "number[]"] as const)("edges in %s", (kind) => {
+  const make = (data: readonly number[]) => (kind === "number[]" ? [...data] : typed(data, kind)) as Float64Array;
+  const long = (row: readonly number[]) => [...row, ...new Array<number>(row.length === 1 ? 0 : 20).fill(-inf)];
+
+  for (const where of PLACES) {
+    for (const entry of TABLE) {
+      for (const padded of [false, true]) {
+        test(`${entry.name}, ${where}${padded ? ", 20 classes of −∞ more" : ""}`, () => {
+          const grow = (row: readonly number[], fill: number) =>
+            padded && row.length > 1
+              ? [...row, ...new Array<number>(20).fill(row.every(Number.isNaN) ? nan : fill)]
+              : [...row];
+          const row = padded ? long(entry.row) : [...entry.row];
+          const { data, shape, axis } = place(row, where);
+          const x = { data: make(data), shape };
+          const rowCount = where === "alone" ? 1 : 3;
+          const targets = new Array<number>(rowCount).fill(entry.y);
+          const one = where === "alone" ? 0 : 1;
+          const own = (out: { data: ArrayLike<number> }) => pick(out.data, row.length, where);
+
+          same([logSumExp(x, { axis }).data[one]], [entry.lse], "logSumExp");
+          same(own(softmax(x, { axis })), grow(entry.softmax, 0), "softmax");
+          same(own(logSoftmax(x, { axis })), grow(entry.logSoftmax, -inf), "logSoftmax");
+          same(
+            [
+              crossEntropy(
+                x,
+                { data: targets, shape: shape.filter((_, d) => d !== (axis + shape.length) % shape.length) },
+                { axis, reduction: "none" },
+              ).data[one],
+            ],
+            [entry.loss],
+            "crossEntropy",
+          );
+          const { loss, dlogits } = crossEntropyWithGrad(x, targets, { axis, reduction: "none" });
+          same([loss.data[one]], [entry.loss], "crossEntropyWithGrad loss");
+          same(own(dlogits), grow(entry.grad, 0), "crossEntropyWithGrad gradient");
+          same(
+            [nllLoss(logSoftmax(x, { axis }), targets, { axis, reduction: "none" }).data[one]],
+            [entry.loss],
+            "nllLoss(logSoftmax)",
+          );
+          const dlse = make(new Array<number>(rowCount).fill(1));
+          same(own(logSumExpBackward(dlse, x, { axis })), grow(entry.softmax, 0), "logSumExpBackward");
+        });
+      }
+    }
+  }
+
+  test("an empty row", () => {
+    same([logSumExp(make([]))], [-inf], "logSumExp");
+    same([...logSoftmax(make([]))], [], "logSoftmax");
+    same([...softmax(make([]))], [], "softmax");
+    expect(() => crossEntropy(make([]), 0)).toThrow("crossEntropy: logits expected at least 1 class, got 0");
+  });
+
+  test("no rows", () => {
+    const x = { data: make([]), shape: [0, 3] };
+    expect(logSumExp(x)).toEqual({ data: make([]), shape: [0] });
+    expect(crossEntropy(x, [])).toBe(0);
+    expect(crossEntropyWithGrad(x, []).dlogits).toEqual({ data: make([]), shape: [0, 3] });
+  });
+
+  test("backward functions", () => {
+    same([...logSoftmaxBackward(make([1, 2]), make([0, -inf]))], [1 - 3, 2], "−∞ in logProbs leaves the gradient");
+    same([...logSoftmaxBackward(make([nan, 2]), make([-1, -1]))], [nan, nan], "NaN in dlogProbs");
+    same([...softmaxBackward(make([1, 5]), make([1, 0]))], [0, 0], "p of 1 and 0");
+    same([...softmaxBackward(make([nan, 5]), make([0.5, 0.5]))], [nan, nan], "NaN in dprobs");
+    same([...logSumExpBackward(-2, make([0, -inf]))], [-2, 0], "−∞ gets +0, not −0");
+  });
+
+  test("zeros are +0 where a result underflows", () => {
+    const tiny = kind === "f32" ? -110 : -800;
+    same([...logSoftmax(make([0, tiny]))], [0, make([tiny])[0]], "logSoftmax");
+    same([...crossEntropyWithGrad(make([0, tiny]), 0).dlogits], [0, 0], "gradient");
+    same([...logSumExpBackward(-1, make([0, tiny]))], [-1, 0], "logSumExpBackward");
+  });
+});
+
+test("a mean is NaN or ∞ when a row's loss is, and both dtypes say so", () => {
+  for (const dtype of ["f32", "f64"] as const) {
+    const x = typed([0, -inf, 0, 1], dtype) as Float64Array;
+    expect(crossEntropy(x, [1, 0], { shape: [2, 2] })).toBe(inf);
+    expect(crossEntropy(typed([0, nan, 0, 1], dtype), [1, 0], { shape: [2, 2], reduction: "sum" })).toBeNaN();
+  }
+});
