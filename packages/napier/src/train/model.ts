@@ -1,0 +1,172 @@
+import { rangeError } from "../check.ts";
+import { workspace } from "../wasm.ts";
+import { checkLabels, indicesOf, type Labels } from "./labels.ts";
+import { type Layer, pack } from "./layers.ts";
+import { checkMatrix, type Feature, type Label, type Matrix } from "./matrix.ts";
+import { Network } from "./mlp.ts";
+import type { Scaling } from "./scale.ts";
+import { argmax, putRows, SCORE_ROWS, type Score, scoreRows } from "./score.ts";
+
+export interface ModelParts<L extends Label = Label> {
+  readonly classes: readonly L[];
+  readonly features: readonly Feature[];
+  readonly scaling: Scaling;
+  readonly layers: readonly Layer[];
+}
+
+/** Numbers of a model's rows, [rows, classes] row-major. */
+export interface Scores {
+  readonly data: Float32Array;
+  readonly shape: [number, number];
+}
+
+function checkParts({ classes, features, scaling, layers }: ModelParts): void {
+  if (layers.length === 0) throw rangeError("Model", "layers", "at least 1 layer", 0);
+  const inputs = features.reduce((sum, { size }) => sum + size, 0);
+  let width = inputs;
+  layers.forEach((layer, l) => {
+    const name = `layers[${l}]`;
+    if (layer.inputs !== width) throw rangeError("Model", `${name}.inputs`, String(width), layer.inputs);
+    if (layer.weight.length !== layer.inputs * layer.outputs) {
+      throw rangeError("Model", `${name}.weight`, `${layer.outputs} × ${layer.inputs} numbers`, layer.weight.length);
+    }
+    if (layer.bias.length !== layer.outputs) {
+      throw rangeError("Model", `${name}.bias`, `${layer.outputs} numbers`, layer.bias.length);
+    }
+    width = layer.outputs;
+  });
+  if (classes.length !== width) throw rangeError("Model", "classes", `${width} labels`, classes.length);
+  for (const name of ["center", "factor"] as const) {
+    const { length } = scaling[name];
+    if (length !== inputs) throw rangeError("Model", `scaling.${name}`, `${inputs} numbers`, length);
+  }
+}
+
+/** A trained classifier. A row has the same bits alone and in any batch; all arithmetic is f32. */
+export class Model<L extends Label = Label> implements ModelParts<L> {
+  readonly classes: readonly L[];
+  readonly features: readonly Feature[];
+  readonly scaling: Scaling;
+  readonly layers: readonly Layer[];
+  /** Numbers in a row: the sizes of the features together. */
+  readonly inputs: number;
+  #flat: Float32Array | undefined;
+
+  constructor(parts: ModelParts<L>) {
+    checkParts(parts);
+    this.classes = parts.classes;
+    this.features = parts.features;
+    this.scaling = parts.scaling;
+    this.layers = parts.layers;
+    this.inputs = parts.layers[0].inputs;
+  }
+
+  /** The network of this model on the shared workspace, until the next operation lays out its own. */
+  #network(rows: number): Network {
+    this.#flat ??= pack(this.layers);
+    const network = new Network(workspace(), this.layers, Math.max(1, Math.min(rows, SCORE_ROWS)), false);
+    network.load(this.#flat, this.scaling.center, this.scaling.factor);
+    return network;
+  }
+
+  /** Calls `each` after the logits of up to 256 rows stand in the network. */
+  #forward(caller: string, x: Matrix, each: (network: Network, first: number, count: number) => void): void {
+    checkMatrix(caller, "x", x, this.inputs);
+    const rows = x.shape[0];
+    const network = this.#network(rows);
+    for (let first = 0; first < rows; first += SCORE_ROWS) {
+      const count = Math.min(SCORE_ROWS, rows - first);
+      putRows(network, x, null, first, count);
+      network.forward(count);
+      each(network, first, count);
+    }
+  }
+
+  #scores(caller: string, x: Matrix, kernel: "log_softmax_f32" | "softmax_f32" | null): Scores {
+    const classes = this.classes.length;
+    checkMatrix(caller, "x", x, this.inputs);
+    const data = new Float32Array(x.shape[0] * classes);
+    this.#forward(caller, x, ({ space, logits }, first, count) => {
+      if (kernel) space.kernels[kernel](logits, logits, count, classes);
+      data.set(space.f32.subarray(logits / 4, logits / 4 + count * classes), first * classes);
+    });
+    return { data, shape: [x.shape[0], classes] };
+  }
+
+  /**
+   * The raw scores of each row.
+   *
+   *   h₀ = (x − center)·factor, hₗ₊₁ = max(0, hₗ·Wᵀ + b), logits = h·Wᵀ + b
+   *
+   * @param x  [rows, inputs]
+   * @returns [rows, classes], f32
+   * @throws {RangeError} the rows do not have the model's inputs
+   */
+  logits(x: Matrix): Scores {
+    return this.#scores("logits", x, null);
+  }
+
+  /** log_softmax of the logits, in nats, [rows, classes]; within 2 ulp of the logits' exact answer. */
+  logProbs(x: Matrix): Scores {
+    return this.#scores("logProbs", x, "log_softmax_f32");
+  }
+
+  /** softmax of the logits, [rows, classes]; within 4 ulp. */
+  probs(x: Matrix): Scores {
+    return this.#scores("probs", x, "softmax_f32");
+  }
+
+  /** The class of each row with the largest logit, the first one of equals. */
+  predict(x: Matrix): L[] {
+    const labels: L[] = [];
+    this.#forward("predict", x, ({ space, logits, classes }, _, count) => {
+      for (let i = 0; i < count; i++) labels.push(this.classes[argmax(space.f32, logits / 4 + i * classes, classes)]);
+    });
+    return labels;
+  }
+
+  /** The k most probable classes of each row, best first, and their log-probabilities; equals by class order. */
+  top(x: Matrix, k: number): { classes: L[][]; logProbs: number[][] } {
+    if (!Number.isInteger(k) || k < 1 || k > this.classes.length) {
+      throw rangeError("top", "k", `an integer from 1 to ${this.classes.length}`, k);
+    }
+    const all = this.classes.map((_, j) => j);
+    const best: { classes: L[][]; logProbs: number[][] } = { classes: [], logProbs: [] };
+    this.#forward("top", x, ({ space, logits, classes }, _, count) => {
+      const at = logits / 4;
+      // by logits: two of them can share a log-probability
+      const ranked = Array.from({ length: count }, (_, i) => {
+        const row = space.f32.slice(at + i * classes, at + (i + 1) * classes);
+        return all.toSorted((a, b) => row[b] - row[a]).slice(0, k);
+      });
+      space.kernels.log_softmax_f32(logits, logits, count, classes);
+      ranked.forEach((indices, i) => {
+        best.classes.push(indices.map((j) => this.classes[j]));
+        best.logProbs.push(indices.map((j) => space.f32[at + i * classes + j]));
+      });
+    });
+    return best;
+  }
+
+  /**
+   * Mean NLL in nats and the share of rows whose class `predict` finds.
+   *
+   * @throws {RangeError} a label is none of the model's classes, or there are no rows
+   */
+  evaluate(x: Matrix, y: Labels<L>): Score & { rows: number } {
+    checkMatrix("evaluate", "x", x, this.inputs);
+    const rows = x.shape[0];
+    if (rows === 0) throw rangeError("evaluate", "x", "at least 1 row", 0);
+    checkLabels("evaluate", "y", y, rows);
+    const targets = indicesOf("evaluate", "y", y, this.classes);
+    const network = this.#network(rows);
+    let loss = 0;
+    let correct = 0;
+    for (let first = 0; first < rows; first += SCORE_ROWS) {
+      const part = scoreRows(network, x, targets, null, first, Math.min(SCORE_ROWS, rows - first));
+      loss += part.loss;
+      correct += part.correct;
+    }
+    return { rows, nll: loss / rows, accuracy: correct / rows };
+  }
+}

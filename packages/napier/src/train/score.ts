@@ -1,0 +1,70 @@
+import { copyRow, type Matrix } from "./matrix.ts";
+import type { Network } from "./mlp.ts";
+
+/** Rows whose losses are summed before the sums are: the same for every batch size, so NLLs have the same bits. */
+export const SCORE_ROWS = 256;
+
+export interface Score {
+  readonly nll: number;
+  readonly accuracy: number;
+}
+
+/** Puts rows[first …] at the network's entrance; without `rows`, the rows themselves. */
+export function putRows(network: Network, x: Matrix, rows: Uint32Array | null, first: number, count: number): void {
+  const at = network.raw / 4;
+  const columns = x.shape[1];
+  for (let i = 0; i < count; i++) copyRow(network.space.f32, at + i * columns, x, rows ? rows[first + i] : first + i);
+}
+
+export function putTargets(
+  network: Network,
+  y: Int32Array,
+  rows: Uint32Array | null,
+  first: number,
+  count: number,
+): void {
+  const at = network.targets / 4;
+  for (let i = 0; i < count; i++) network.space.i32[at + i] = y[rows ? rows[first + i] : first + i];
+}
+
+/** The class with the largest logit, the first one of equals. */
+export function argmax(values: Float32Array, from: number, classes: number): number {
+  let best = 0;
+  for (let j = 1; j < classes; j++) if (values[from + j] > values[from + best]) best = j;
+  return best;
+}
+
+/** Rows whose largest logit is the target's; after `forward`. */
+export function countCorrect(network: Network, count: number): number {
+  const { space, classes } = network;
+  let correct = 0;
+  for (let i = 0; i < count; i++) {
+    if (argmax(space.f32, network.logits / 4 + i * classes, classes) === space.i32[network.targets / 4 + i]) correct++;
+  }
+  return correct;
+}
+
+/** Σ over rows of the network's losses. */
+export function sumLosses(network: Network, count: number): number {
+  const at = network.losses / 8;
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += network.space.f64[at + i];
+  return sum;
+}
+
+/** Loss and hits of up to SCORE_ROWS rows. */
+export function scoreRows(
+  network: Network,
+  x: Matrix,
+  y: Int32Array,
+  rows: Uint32Array | null,
+  first: number,
+  count: number,
+): { loss: number; correct: number } {
+  putRows(network, x, rows, first, count);
+  putTargets(network, y, rows, first, count);
+  network.forward(count);
+  const correct = countCorrect(network, count);
+  network.space.kernels.cross_entropy_f32(network.losses, network.logits, network.targets, count, network.classes);
+  return { loss: sumLosses(network, count), correct };
+}
