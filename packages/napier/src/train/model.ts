@@ -86,7 +86,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     const classes = this.classes.length;
     checkMatrix(caller, "x", x, this.inputs);
     const data = new Float32Array(x.shape[0] * classes);
-    this.#forward(caller, x, ({ space, logits }, first, count) => {
+    this.#forward(caller, x, ({ space, at: { logits } }, first, count) => {
       if (kernel) space.kernels[kernel](logits, logits, count, classes);
       data.set(space.f32.subarray(logits / 4, logits / 4 + count * classes), first * classes);
     });
@@ -119,7 +119,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
   /** The class of each row with the largest logit, the first one of equals. */
   predict(x: Matrix): L[] {
     const labels: L[] = [];
-    this.#forward("predict", x, ({ space, logits, classes }, _, count) => {
+    this.#forward("predict", x, ({ space, at: { logits }, classes }, _, count) => {
       for (let i = 0; i < count; i++) labels.push(this.classes[argmax(space.f32, logits / 4 + i * classes, classes)]);
     });
     return labels;
@@ -132,17 +132,16 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     }
     const all = this.classes.map((_, j) => j);
     const best: { classes: L[][]; logProbs: number[][] } = { classes: [], logProbs: [] };
-    this.#forward("top", x, ({ space, logits, classes }, _, count) => {
-      const at = logits / 4;
+    this.#forward("top", x, ({ space, at: { logits }, classes }, _, count) => {
       // by logits: two of them can share a log-probability
       const ranked = Array.from({ length: count }, (_, i) => {
-        const row = space.f32.slice(at + i * classes, at + (i + 1) * classes);
+        const row = space.f32.slice(logits / 4 + i * classes, logits / 4 + (i + 1) * classes);
         return all.toSorted((a, b) => row[b] - row[a]).slice(0, k);
       });
       space.kernels.log_softmax_f32(logits, logits, count, classes);
       ranked.forEach((indices, i) => {
         best.classes.push(indices.map((j) => this.classes[j]));
-        best.logProbs.push(indices.map((j) => space.f32[at + i * classes + j]));
+        best.logProbs.push(indices.map((j) => space.f32[logits / 4 + i * classes + j]));
       });
     });
     return best;

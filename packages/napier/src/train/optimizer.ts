@@ -20,29 +20,16 @@ export class AdamW {
 
   /** One step along the gradient that stands in the network. */
   step(): void {
-    const { parameters, mean, square, gradient, plan, space } = this.#network;
+    const { at, plan, space } = this.#network;
     // β^t by repeated multiplication: Math.pow has other bits on other machines
     this.#power1 *= BETA1;
     this.#power2 *= BETA2;
     const rate = this.#learningRate / (1 - this.#power1);
     const correction = 1 / Math.sqrt(1 - this.#power2);
-    const update = (from: number, to: number, decay: number): void => {
-      const at = from * 4;
-      const count = to - from;
+    const update = (from: number, end: number, decay: number): void => {
+      const [w, mean, square, g] = [at.parameters, at.mean, at.square, at.gradient].map((area) => area + from * 4);
       const { adamw_f32 } = space.kernels;
-      adamw_f32(
-        parameters + at,
-        mean + at,
-        square + at,
-        gradient + at,
-        count,
-        decay,
-        BETA1,
-        BETA2,
-        rate,
-        correction,
-        EPSILON,
-      );
+      adamw_f32(w, mean, square, g, end - from, decay, BETA1, BETA2, rate, correction, EPSILON);
     };
     plan.weights.forEach((weights, l) => {
       update(weights, plan.biases[l], 1 - this.#learningRate * this.#weightDecay);

@@ -11,7 +11,7 @@ export interface Score {
 
 /** Puts rows[first …] at the network's entrance; without `rows`, the rows themselves. */
 export function putRows(network: Network, x: Matrix, rows: Uint32Array | null, first: number, count: number): void {
-  const at = network.raw / 4;
+  const at = network.at.raw / 4;
   const columns = x.shape[1];
   for (let i = 0; i < count; i++) copyRow(network.space.f32, at + i * columns, x, rows ? rows[first + i] : first + i);
 }
@@ -23,7 +23,7 @@ export function putTargets(
   first: number,
   count: number,
 ): void {
-  const at = network.targets / 4;
+  const at = network.at.targets / 4;
   for (let i = 0; i < count; i++) network.space.i32[at + i] = y[rows ? rows[first + i] : first + i];
 }
 
@@ -36,17 +36,17 @@ export function argmax(values: Float32Array, from: number, classes: number): num
 
 /** Rows whose largest logit is the target's; after `forward`. */
 export function countCorrect(network: Network, count: number): number {
-  const { space, classes } = network;
+  const { space, classes, at } = network;
   let correct = 0;
   for (let i = 0; i < count; i++) {
-    if (argmax(space.f32, network.logits / 4 + i * classes, classes) === space.i32[network.targets / 4 + i]) correct++;
+    if (argmax(space.f32, at.logits / 4 + i * classes, classes) === space.i32[at.targets / 4 + i]) correct++;
   }
   return correct;
 }
 
 /** Σ over rows of the network's losses. */
 export function sumLosses(network: Network, count: number): number {
-  const at = network.losses / 8;
+  const at = network.at.losses / 8;
   let sum = 0;
   for (let i = 0; i < count; i++) sum += network.space.f64[at + i];
   return sum;
@@ -65,6 +65,7 @@ export function scoreRows(
   putTargets(network, y, rows, first, count);
   network.forward(count);
   const correct = countCorrect(network, count);
-  network.space.kernels.cross_entropy_f32(network.losses, network.logits, network.targets, count, network.classes);
+  const { losses, logits, targets } = network.at;
+  network.space.kernels.cross_entropy_f32(losses, logits, targets, count, network.classes);
   return { loss: sumLosses(network, count), correct };
 }
