@@ -1,1 +1,5 @@
-export {};
+export { type EvaluateOptions, type EvaluateReport, evaluate } from "./evaluate.ts";
+export { run } from "./main.ts";
+export { type PredictOptions, predict } from "./predict.ts";
+export { type Block, gather, openSource, type Source, type SourceOptions } from "./source.ts";
+export { type TrainOptions, type TrainReport, train } from "./train.ts";

@@ -1,1 +1,2 @@
-export {};
+export { fromOnnx } from "./fromonnx.ts";
+export { toOnnx } from "./toonnx.ts";

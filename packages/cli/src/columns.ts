@@ -1,0 +1,144 @@
+import type { DuckDBType } from "@duckdb/node-api";
+import { DuckDBTypeId } from "@duckdb/node-api";
+import type { Feature } from "napier/train";
+import { quoteName } from "./database.ts";
+import { InputError, listOf, nearest } from "./errors.ts";
+
+export interface TableColumn {
+  name: string;
+  type: DuckDBType;
+}
+
+/** One feature to read; the size of a list is not known before its first row unless a model says it. */
+export interface FeatureColumn {
+  name: string;
+  list: boolean;
+  size: number | undefined;
+  /** Who says so, for messages. */
+  sizeOf: "row 1 has" | "the model needs";
+  sql: string;
+}
+
+export interface TargetColumn {
+  name: string;
+  numeric: boolean;
+  sql: string;
+}
+
+const EXACT_IN_FLOAT = new Set([
+  DuckDBTypeId.BOOLEAN,
+  DuckDBTypeId.TINYINT,
+  DuckDBTypeId.SMALLINT,
+  DuckDBTypeId.UTINYINT,
+  DuckDBTypeId.USMALLINT,
+  DuckDBTypeId.FLOAT,
+]);
+const NUMERIC = new Set([
+  DuckDBTypeId.TINYINT,
+  DuckDBTypeId.SMALLINT,
+  DuckDBTypeId.INTEGER,
+  DuckDBTypeId.BIGINT,
+  DuckDBTypeId.HUGEINT,
+  DuckDBTypeId.UTINYINT,
+  DuckDBTypeId.USMALLINT,
+  DuckDBTypeId.UINTEGER,
+  DuckDBTypeId.UBIGINT,
+  DuckDBTypeId.UHUGEINT,
+  DuckDBTypeId.FLOAT,
+  DuckDBTypeId.DOUBLE,
+  DuckDBTypeId.DECIMAL,
+]);
+const NESTED = new Set([
+  DuckDBTypeId.LIST,
+  DuckDBTypeId.ARRAY,
+  DuckDBTypeId.STRUCT,
+  DuckDBTypeId.MAP,
+  DuckDBTypeId.UNION,
+]);
+
+/** The type of a column's numbers: its own, or that of its items where it holds lists or arrays. */
+function numbersOf(type: DuckDBType): { list: boolean; items: DuckDBType } {
+  const list = type.typeId === DuckDBTypeId.LIST || type.typeId === DuckDBTypeId.ARRAY;
+  return { list, items: list ? (type as DuckDBType & { valueType: DuckDBType }).valueType : type };
+}
+
+/** Null where the column does not hold numbers. */
+function asFeature({ name, type }: TableColumn, size: number | undefined): FeatureColumn | null {
+  const { list, items } = numbersOf(type);
+  if (items.typeId !== DuckDBTypeId.BOOLEAN && !NUMERIC.has(items.typeId)) return null;
+  // FLOAT or DOUBLE whatever the column's type, so that one value gives the same bits from every format
+  const read = EXACT_IN_FLOAT.has(items.typeId) ? "FLOAT" : "DOUBLE";
+  const sizeOf = size === undefined ? "row 1 has" : "the model needs";
+  return { name, list, size: list ? size : 1, sizeOf, sql: `${quoteName(name)}::${read}${list ? "[]" : ""}` };
+}
+
+function notNumbers(source: string, { name, type }: TableColumn, hint: string): InputError {
+  const kind = type.typeId === DuckDBTypeId.VARCHAR ? "text" : String(type);
+  return new InputError(`${source}: column ${JSON.stringify(name)} is ${kind}, not numbers`, hint);
+}
+
+function noColumn(source: string, columns: readonly TableColumn[], name: string, suffix = ""): InputError {
+  const names = columns.map((c) => c.name);
+  const near = nearest(name, names);
+  return new InputError(
+    `${source}: no column ${JSON.stringify(name)}${suffix}`,
+    near === undefined ? `its columns are ${listOf(names)}` : `did you mean ${JSON.stringify(near)}?`,
+  );
+}
+
+export function chooseTarget(source: string, columns: readonly TableColumn[], name: string): TargetColumn {
+  const column = columns.find((c) => c.name === name);
+  if (column === undefined) throw noColumn(source, columns, name);
+  if (NESTED.has(column.type.typeId)) {
+    throw new InputError(
+      `${source}: target column ${JSON.stringify(name)} is ${column.type}; a label is a number or text`,
+    );
+  }
+  const numeric = NUMERIC.has(column.type.typeId);
+  return { name, numeric, sql: `${quoteName(name)}::${numeric ? "DOUBLE" : "VARCHAR"}` };
+}
+
+/** Every column but the target and the excluded ones. */
+export function chooseFeatures(
+  source: string,
+  columns: readonly TableColumn[],
+  target: string,
+  exclude: readonly string[],
+): FeatureColumn[] {
+  for (const name of exclude) {
+    if (!columns.some((c) => c.name === name)) throw noColumn(source, columns, name);
+  }
+  const others = columns.filter(({ name }) => name !== target && !exclude.includes(name));
+  if (others.length === 0)
+    throw new InputError(`${source}: no feature column is left beside ${JSON.stringify(target)}`);
+  const refused = others.filter((column) => asFeature(column, undefined) === null);
+  if (refused.length > 0) {
+    const names = [...exclude, ...refused.map((c) => c.name)].join(",");
+    const option = /^[\w.,-]+$/.test(names) ? names : JSON.stringify(names);
+    throw notNumbers(
+      source,
+      refused[0]!,
+      `leave it out with --exclude ${option}, or turn it into numbers with sql:SELECT …`,
+    );
+  }
+  return others.map((column) => asFeature(column, undefined)!);
+}
+
+/** The columns that a model was trained on, in its order. */
+export function matchFeatures(
+  source: string,
+  columns: readonly TableColumn[],
+  features: readonly Feature[],
+): FeatureColumn[] {
+  return features.map(({ name, size }) => {
+    const column = columns.find((c) => c.name === name);
+    if (column === undefined) throw noColumn(source, columns, name, ", which the model needs");
+    const chosen = asFeature(column, size);
+    if (chosen === null) throw notNumbers(source, column, "turn it into numbers with sql:SELECT …");
+    if (!chosen.list && size !== 1) {
+      const got = `${source}: column ${JSON.stringify(name)} is one number a row`;
+      throw new InputError(`${got}, the model needs a list of ${size}`);
+    }
+    return chosen;
+  });
+}

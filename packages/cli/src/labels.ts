@@ -1,0 +1,22 @@
+import type { Label } from "napier/train";
+import { InputError, listOf } from "./errors.ts";
+
+/** Throws at the first label that is no class; `row` is the 1-based row of the first label. */
+export function checkLabels(
+  source: string,
+  target: string,
+  labels: readonly Label[],
+  classes: readonly Label[],
+  row: number,
+): void {
+  const known = new Set(classes);
+  const i = labels.findIndex((label) => !known.has(label));
+  if (i < 0) return;
+  const label = labels[i]!;
+  const kind = typeof classes[0];
+  const kinds = typeof label === kind ? "" : `; they are ${kind}s and this is a ${typeof label}`;
+  throw new InputError(
+    `${source}: row ${row + i}, column ${JSON.stringify(target)}: ${JSON.stringify(label)} is no class of the model`,
+    `its classes are ${listOf(classes)}${kinds}`,
+  );
+}

@@ -1,0 +1,66 @@
+import { existsSync, statSync } from "node:fs";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { checkSelect, quoteText } from "./database.ts";
+import { InputError } from "./errors.ts";
+
+/** Where the rows come from: what stands after FROM, and the files in the order in which they are read. */
+export interface Location {
+  from: string;
+  files: string[];
+}
+
+const VIEW = "napier_source";
+
+/** Integers are read as DOUBLE: the types are guessed from the first 20,480 rows, and a 1.5 may follow. */
+const CSV = "auto_type_candidates=['BOOLEAN', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']";
+
+const READERS: Record<string, (files: string) => string> = {
+  csv: (files) => `read_csv(${files}, ${CSV})`,
+  tsv: (files) => `read_csv(${files}, ${CSV}, delim='\t')`,
+  parquet: (files) => `read_parquet(${files})`,
+  jsonl: (files) => `read_json(${files}, format='newline_delimited', sample_size=-1)`,
+  ndjson: (files) => `read_json(${files}, format='newline_delimited', sample_size=-1)`,
+  json: (files) => `read_json(${files}, sample_size=-1)`,
+};
+
+const FORMATS = ".csv, .tsv, .parquet, .jsonl, .ndjson or .json (text also with .gz)";
+
+function extension(file: string): string {
+  const [, name = "", gz] = /\.([a-z]+)(\.gz)?$/i.exec(file) ?? [];
+  const format = name.toLowerCase();
+  if (READERS[format] === undefined || (gz && format === "parquet")) {
+    throw new InputError(`${file}: unknown format`, `a source is ${FORMATS}, or "sql:SELECT …"`);
+  }
+  return format;
+}
+
+/** A file that exists is that file, whatever its name looks like; the rest are globs, sorted by their bytes. */
+async function expand(connection: DuckDBConnection, source: string): Promise<string[]> {
+  if (existsSync(source)) {
+    if (statSync(source).isDirectory()) {
+      throw new InputError(`${source} is a folder`, `name its files: "${source.replace(/\/$/, "")}/*.parquet"`);
+    }
+    return [source];
+  }
+  if (!/[*?[]/.test(source)) throw new InputError(`${source}: no such file`);
+  const found = await connection.runAndReadAll(`SELECT file FROM glob(${quoteText(source)})`);
+  const files = found.getRowsJS().map(([file]) => Buffer.from(String(file)));
+  if (files.length === 0) throw new InputError(`${source}: no file matches`);
+  return files.sort(Buffer.compare).map(String);
+}
+
+export async function locate(connection: DuckDBConnection, source: string): Promise<Location> {
+  if (source.startsWith("sql:")) {
+    const sql = source.slice("sql:".length);
+    await checkSelect(connection, source, sql);
+    await connection.run(`CREATE VIEW ${VIEW} AS ${sql}`);
+    return { from: VIEW, files: [] };
+  }
+  const files = await expand(connection, source);
+  const formats = new Set(files.map(extension));
+  if (formats.size > 1) throw new InputError(`${source}: mixes ${[...formats].join(" and ")} files`);
+  const list = files.map((file) => quoteText(file.replace(/[*?[]/g, "[$&]"))).join(", ");
+  const [format] = formats;
+  const byName = files.length > 1 ? ", union_by_name=true" : "";
+  return { from: READERS[format!]!(`[${list}]${byName}`), files };
+}

@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { InputError, Interrupted, oneLine } from "./errors.ts";
+import { names, notNegative, positive, positiveInteger, seed, validation, widths } from "./options.ts";
+
+const SOURCES = `
+A source is a path or a glob of .csv, .tsv, .parquet, .jsonl, .ndjson or .json files (text also as .gz),
+or "sql:SELECT …". Quote globs and SQL.`;
+
+function program(): Command {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const napier = new Command("napier")
+    .description("Train, evaluate and run softmax classifiers.")
+    .version(version)
+    .option("--debug", "show the stack of an error")
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) =>
+        write(text.replace(/^\((Did you mean .*)\)$/m, (_, did) => `hint: ${did.toLowerCase()}`)),
+    });
+
+  napier
+    .command("train")
+    .description("train a classifier and write it as ONNX")
+    .argument("<source>", "the training rows")
+    .requiredOption("--target <column>", "the column to predict")
+    .option("--validation <source or fraction>", "rows to choose the best epoch by", validation)
+    .option("--exclude <columns>", "columns that are no features, with commas between them", names)
+    .option("--hidden <widths>", "widths of hidden layers, as in 128,64 (default: none, a linear model)", widths)
+    .option("--epochs <n>", "passes over the training rows", positiveInteger, 15)
+    .option("--batch-size <n>", "rows of a step", positiveInteger, 128)
+    .option("--learning-rate <r>", "of AdamW", positive, 0.001)
+    .option("--weight-decay <r>", "of AdamW", notNegative, 0.01)
+    .addOption(
+      new Option("--scale <kind>", "how features are scaled")
+        .choices(["standard", "minmax", "none"])
+        .default("standard"),
+    )
+    .option("--seed <n>", "same seed, same bytes", seed, 0)
+    .option("--out <file>", "where the model goes", "model.onnx")
+    .option("--json", "print the result as one JSON object")
+    .addHelpText("after", SOURCES)
+    .action(async (source, options) => {
+      await (await import("./train.ts")).train(source, options);
+    });
+
+  napier
+    .command("evaluate")
+    .description("mean NLL and accuracy of a model on labelled rows")
+    .argument("<model.onnx>", "a model that train wrote")
+    .argument("<source>", "rows with the model's features")
+    .requiredOption("--target <column>", "the column with the true classes")
+    .option("--json", "print the result as one JSON object")
+    .addHelpText("after", SOURCES)
+    .action(async (model, source, options) => {
+      await (await import("./evaluate.ts")).evaluate(model, source, options);
+    });
+
+  napier
+    .command("predict")
+    .description("the class of each row, its probability and log-probability")
+    .argument("<model.onnx>", "a model that train wrote")
+    .argument("<source>", "rows with the model's features")
+    .option("--out <file>", "a .parquet, .csv or .jsonl file, or - for CSV on stdout", "-")
+    .option("--top <k>", "also the k most probable classes and their log-probabilities", positiveInteger, 1)
+    .addHelpText("after", SOURCES)
+    .action(async (model, source, options) => {
+      await (await import("./predict.ts")).predict(model, source, options);
+    });
+  return napier;
+}
+
+function report(error: unknown, debug: boolean): number {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const { hint } = error as { hint?: string };
+  process.stderr.write(`error: ${oneLine(message)}\n${hint === undefined ? "" : `hint: ${oneLine(hint)}\n`}`);
+  if (debug) process.stderr.write(`${stack}\n`);
+  if (error instanceof Interrupted) return 130;
+  return error instanceof InputError ? 2 : 1;
+}
+
+/** Runs the command line and sets the exit code: 2 for wrong usage or input, 1 for a failure, 130 after Ctrl-C. */
+export async function run(argv: readonly string[]): Promise<void> {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0); // the reader has seen enough
+  });
+  const napier = program();
+  try {
+    await napier.parseAsync(argv);
+  } catch (error) {
+    // commander has printed its own message, or the help
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+    else process.exitCode = report(error, Boolean(napier.opts().debug));
+  }
+}

@@ -1,0 +1,85 @@
+import { SingleBar } from "cli-progress";
+import type { Progress } from "napier/train";
+
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+export function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+export function percent(value: number): string {
+  return `${(value * 100).toFixed(2)} %`;
+}
+
+export function metrics({ nll, accuracy }: { nll: number; accuracy: number }): string {
+  return `NLL ${Number(nll.toPrecision(5))}, accuracy ${percent(accuracy)}`;
+}
+
+/** The plural with its number. */
+export function some(value: number, thing: string): string {
+  return `${count(value)} ${thing}${value === 1 ? "" : thing.endsWith("s") ? "es" : "s"}`;
+}
+
+/** A line that counts rows while they are read; only a terminal sees it move. */
+export function rowCounter(what: string): { rows: (rows: number) => void; end: () => void } {
+  const live = process.stderr.isTTY;
+  let last = 0;
+  return {
+    rows: (rows) => {
+      const now = performance.now();
+      if (!live || now - last < 200) return;
+      last = now;
+      process.stderr.write(`\r${what}: ${count(rows)} rows`);
+    },
+    end: () => {
+      if (live && last > 0) process.stderr.write("\r\x1b[K");
+    },
+  };
+}
+
+/** What an epoch brought, on one line. */
+export function epochLine(p: Progress & { kind: "epoch" }): string {
+  const validation = p.validation ? `; validation ${metrics(p.validation)}` : "";
+  const best = p.best ? "; best so far" : "";
+  return `epoch ${p.epoch}/${p.epochs}: training ${metrics(p.train)}${validation}; ${p.seconds.toFixed(1)} s${best}`;
+}
+
+/** On a terminal a bar with rate, time left and loss below the epochs' lines; elsewhere the lines alone. */
+export function trainingProgress(): { show: (p: Progress) => void; stop: () => void } {
+  if (!process.stderr.isTTY) {
+    return { show: (p) => p.kind === "epoch" && note(epochLine(p)), stop: () => {} };
+  }
+  const bar = new SingleBar({
+    format: "epoch {epoch}/{epochs} {bar} {percentage} % · {rate} rows/s · {eta_formatted} left · loss {loss}",
+    stream: process.stderr,
+    barsize: 24,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    hideCursor: true,
+    clearOnComplete: true,
+    gracefulExit: false, // Ctrl-C is ours: it saves the model
+    etaBuffer: 200,
+  });
+  const began = performance.now();
+  let running = false;
+  return {
+    show: (p) => {
+      if (p.kind === "step") {
+        const done = (p.epoch - 1) * p.rows + p.row;
+        const rate = count(Math.round((done * 1000) / Math.max(1, performance.now() - began)));
+        const payload = { epoch: p.epoch, epochs: p.epochs, rate, loss: p.loss.toFixed(4) };
+        if (running) bar.update(done, payload);
+        else bar.start(p.epochs * p.rows, done, payload);
+        running = true;
+        return;
+      }
+      process.stderr.write("\r\x1b[K");
+      note(epochLine(p));
+    },
+    stop: () => {
+      if (running) bar.stop();
+    },
+  };
+}

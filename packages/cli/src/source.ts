@@ -1,0 +1,149 @@
+import type { DuckDBInstance } from "@duckdb/node-api";
+import type { Feature, Label } from "napier/train";
+import type { FeatureColumn, TableColumn, TargetColumn } from "./columns.ts";
+import { chooseFeatures, chooseTarget, matchFeatures } from "./columns.ts";
+import { openDatabase, reading } from "./database.ts";
+import { InputError } from "./errors.ts";
+import { locate } from "./locate.ts";
+import { type Chunk, copyFeatures, copyLabels, learnSizes } from "./vectors.ts";
+
+export const BLOCK_ROWS = 4096;
+
+/** Consecutive rows of the concatenated input; all blocks but the last have BLOCK_ROWS. */
+export interface Block {
+  x: { data: Float32Array; shape: [rows: number, inputs: number] };
+  /** Empty where no target was asked for. */
+  y: Label[];
+  /** 1-based, of the block's first row. */
+  row: number;
+}
+
+export interface SourceOptions {
+  target?: string;
+  exclude?: readonly string[];
+  /** What a model needs; without it every other column is a feature. */
+  features?: readonly Feature[];
+}
+
+/** Rows that can be read any number of times, one time after the other, always in the same order. */
+export interface Source extends AsyncIterable<Block> {
+  readonly name: string;
+  /** Empty for `sql:`. */
+  readonly files: readonly string[];
+  /** Sizes of lists are known once a row has been read. */
+  readonly features: Feature[];
+  close(): void;
+}
+
+async function columnsOf(db: DuckDBInstance, from: string): Promise<TableColumn[]> {
+  const connection = await db.connect();
+  const statement = await connection.prepare(`SELECT * FROM ${from}`);
+  const columns = Array.from({ length: statement.columnCount }, (_, i) => ({
+    name: statement.columnName(i),
+    type: statement.columnType(i),
+  }));
+  connection.closeSync();
+  return columns;
+}
+
+async function* blocks(
+  db: DuckDBInstance,
+  source: string,
+  from: string,
+  features: readonly FeatureColumn[],
+  target: TargetColumn | undefined,
+): AsyncGenerator<Block> {
+  const connection = await db.connect();
+  try {
+    const selected = [...features, ...(target ? [target] : [])].map((c) => c.sql).join(", ");
+    const result = await reading(source, () => connection.stream(`SELECT ${selected} FROM ${from}`));
+    let row = 1;
+    let block: Block | undefined;
+    let filled = 0;
+    for (;;) {
+      const chunk = await reading(source, () => result.fetchChunk());
+      if (chunk === null || chunk.rowCount === 0) break;
+      const at: Chunk = { chunk, source, row };
+      learnSizes(at, features);
+      const inputs = features.reduce((sum, f) => sum + f.size!, 0);
+      for (let done = 0; done < chunk.rowCount; ) {
+        block ??= {
+          x: { data: new Float32Array(BLOCK_ROWS * inputs), shape: [BLOCK_ROWS, inputs] },
+          y: [],
+          row: row + done,
+        };
+        const count = Math.min(chunk.rowCount - done, BLOCK_ROWS - filled);
+        copyFeatures(at, features, done, count, { data: block.x.data, inputs }, filled);
+        if (target) copyLabels(at, target, done, count, block.y);
+        done += count;
+        filled += count;
+        if (filled === BLOCK_ROWS) {
+          yield block;
+          block = undefined;
+          filled = 0;
+        }
+      }
+      row += chunk.rowCount;
+    }
+    if (row === 1) throw new InputError(`${source} has no rows`);
+    if (block) {
+      const [, inputs] = block.x.shape;
+      yield { ...block, x: { data: block.x.data.subarray(0, filled * inputs), shape: [filled, inputs] } };
+    }
+  } finally {
+    connection.closeSync();
+  }
+}
+
+/** Finds the source's columns and checks those that are needed, without reading a row. */
+export async function openSource(name: string, options: SourceOptions = {}): Promise<Source> {
+  const db = await openDatabase();
+  try {
+    const { location, columns } = await reading(name, async () => {
+      const location = await locate(await db.connect(), name);
+      return { location, columns: await columnsOf(db, location.from) };
+    });
+    const target = options.target === undefined ? undefined : chooseTarget(name, columns, options.target);
+    const features = options.features
+      ? matchFeatures(name, columns, options.features)
+      : chooseFeatures(name, columns, options.target ?? "", options.exclude ?? []);
+    return {
+      name,
+      files: location.files,
+      get features() {
+        return features.map((f) => ({ name: f.name, size: f.size ?? 0 }));
+      },
+      [Symbol.asyncIterator]: () => blocks(db, name, location.from, features, target),
+      close: () => db.closeSync(),
+    };
+  } catch (error) {
+    db.closeSync();
+    throw error;
+  }
+}
+
+/** All rows in memory. */
+export async function gather(
+  source: Source,
+  onRows: (rows: number) => void = () => {},
+): Promise<{ x: Block["x"]; y: Label[] }> {
+  const parts: (Float32Array | null)[] = [];
+  const y: Label[] = [];
+  let rows = 0;
+  let inputs = 0;
+  for await (const block of source) {
+    parts.push(block.x.data);
+    for (const label of block.y) y.push(label);
+    rows += block.x.shape[0];
+    inputs = block.x.shape[1];
+    onRows(rows);
+  }
+  const data = new Float32Array(rows * inputs);
+  let at = 0;
+  parts.forEach((part, index) => {
+    data.set(part!, at);
+    at += part!.length;
+    parts[index] = null; // lets each part go as soon as it is copied
+  });
+  return { x: { data, shape: [rows, inputs] }, y };
+}

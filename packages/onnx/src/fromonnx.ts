@@ -1,0 +1,100 @@
+import type { Feature, Label, Layer, Scaling } from "napier/train";
+import { Model } from "napier/train";
+import type { OnnxModel, Tensor } from "./schema.ts";
+import { decodeModel, FLOAT } from "./schema.ts";
+import { checksum, FORMAT, KEYS, operators } from "./toonnx.ts";
+
+function refusal(got: string): RangeError {
+  return new RangeError(`fromOnnx: bytes expected an ONNX file that toOnnx wrote, got ${got}`);
+}
+
+function isFeature(value: unknown): value is Feature {
+  const { name, size } = (value ?? {}) as Partial<Feature>;
+  return typeof name === "string" && Number.isSafeInteger(size) && size! > 0;
+}
+
+function isLabel(value: unknown): value is Label {
+  return typeof value === "string" || Number.isFinite(value);
+}
+
+function list<T>(text: string, isItem: (value: unknown) => value is T, what: string): T[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isItem)) throw refusal(`a damaged list of ${what}`);
+  return value;
+}
+
+/** Takes initializers by name and checks what it gives out. */
+function reader(initializers: readonly Tensor[]) {
+  return (name: string, ...dims: number[]): Float32Array => {
+    const found = initializers.find((t) => t.name === name);
+    if (found === undefined) throw refusal(`one without "${name}"`);
+    const length = dims.reduce((a, b) => a * b, 1);
+    const fits = found.dataType === FLOAT && found.dims.join() === dims.join() && found.rawData.length === length * 4;
+    if (!fits) throw refusal(`one whose "${name}" is not float32 [${dims.join(", ")}]`);
+    const view = new DataView(found.rawData.buffer, found.rawData.byteOffset, found.rawData.byteLength);
+    return Float32Array.from({ length }, (_, k) => view.getFloat32(k * 4, true));
+  };
+}
+
+function decode(bytes: Uint8Array): OnnxModel {
+  let model: OnnxModel;
+  try {
+    model = decodeModel(bytes);
+  } catch {
+    throw refusal(`${bytes.length} bytes that are not ONNX, or a damaged or truncated file`);
+  }
+  if (!model.graph) throw refusal(`${bytes.length} bytes without an ONNX graph`);
+  return model;
+}
+
+/**
+ * The classifier that `toOnnx` wrote: the same bits of weights, so the same bits of logits.
+ *
+ * @param bytes  a whole file of `toOnnx`
+ * @returns a model that can predict, be evaluated and be written again to the same bytes
+ * @throws {RangeError} the bytes are truncated, damaged, or a graph that Napier did not write
+ */
+export function fromOnnx(bytes: Uint8Array): Model {
+  const { graph, metadataProps } = decode(bytes);
+  const metadata = new Map(metadataProps.map(({ key, value }) => [key, value]));
+  const get = (key: string): string => {
+    const value = metadata.get(key);
+    if (value === undefined) throw refusal(`one without ${key} in its metadata (foreign or truncated)`);
+    return value;
+  };
+  const format = get(KEYS.format);
+  if (format !== FORMAT) throw refusal(`format ${format} where this version reads ${FORMAT}`);
+  const texts = [get(KEYS.classes), get(KEYS.features), get(KEYS.scaling)] as const;
+  if (get(KEYS.checksum) !== checksum(graph.initializer, ...texts))
+    throw refusal("one with damaged weights or metadata");
+  const classes = list(texts[0], isLabel, "classes");
+  const features = list(texts[1], isFeature, "features");
+  const kind = texts[2];
+  if (kind !== "standard" && kind !== "minmax" && kind !== "none") throw refusal(`scaling "${kind}"`);
+  const depth = graph.node.filter((n) => n.opType === "Gemm").length;
+  const operations = graph.node.map((n) => n.opType).join(" ");
+  if (depth === 0 || operations !== operators(kind, depth)) throw refusal(`a graph of ${operations || "nothing"}`);
+
+  const take = reader(graph.initializer);
+  const inputs = features.reduce((sum, feature) => sum + feature.size, 0);
+  const layers: Layer[] = [];
+  let width = inputs;
+  for (let index = 1; index <= depth; index++) {
+    const name = `layer${index}`;
+    const hidden = graph.initializer.find((t) => t.name === `${name}.weight`)?.dims[0] ?? 0;
+    const outputs = index === depth ? classes.length : hidden;
+    const weight = take(`${name}.weight`, outputs, width);
+    layers.push({ weight, bias: take(`${name}.bias`, outputs), inputs: width, outputs });
+    width = outputs;
+  }
+  const scaling: Scaling =
+    kind === "none"
+      ? { kind, center: new Float32Array(inputs), factor: new Float32Array(inputs).fill(1) }
+      : { kind, center: take("center", inputs), factor: take("factor", inputs) };
+  return new Model({ classes, features, scaling, layers });
+}
