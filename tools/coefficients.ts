@@ -12,6 +12,7 @@ import {
   mul,
   ONE,
   sub,
+  toF32,
   toF64,
   ZERO,
 } from "#exact";
@@ -60,8 +61,8 @@ function worstRelative(approximate: (x: Exact) => Exact, truth: (x: Exact) => Ex
 }
 
 const rounded = (coefficients: Exact[]): number[] => coefficients.map(toF64);
-const table = (name: string, values: number[]): string =>
-  `export const ${name} = memory.data<f64>([\n${values.map((v) => `  ${v},`).join("\n")}\n], 16);\n`;
+const table = (name: string, values: number[], dtype = "f64"): string =>
+  `export const ${name} = memory.data<${dtype}>([\n${values.map((v) => `  ${v},`).join("\n")}\n], 16);\n`;
 
 const exp2 = (f: Exact): Exact => exp(mul(f, LN2));
 const EXP2_DEGREE = 5;
@@ -84,6 +85,18 @@ const expError = worstRelative(
   exp,
   -EXP_REACH,
   EXP_REACH,
+);
+
+const EXP_F32_REACH = 0.3467;
+const expF32Coefficients = interpolate(
+  (r) => div(sub(sub(exp(r), ONE), r), mul(r, r)),
+  nodes(5, -EXP_F32_REACH, EXP_F32_REACH + 2 ** -20),
+).map(toF32);
+const expF32Error = worstRelative(
+  (r) => add(add(ONE, r), mul(mul(r, r), horner(expF32Coefficients.map(exact), r))),
+  exp,
+  -EXP_F32_REACH,
+  EXP_F32_REACH,
 );
 
 // log(1 + f) = 2 atanh s = 2 s + s z G(z), s = f / (2 + f), z = s²; |s| ≤ 3 − 2√2
@@ -111,9 +124,11 @@ const logError = worstRelative(
   LOG_REACH,
 );
 
-// ln 2 in two parts: 32 bits, so that k · high is exact for |k| < 2^21, and the rest.
+// ln 2 in two parts. f64: 32 bits, so that k · high is exact for |k| < 2^21; f32: 16 bits, exact for |k| < 2^8.
 const ln2High = Math.floor(Math.LN2 * 2 ** 32) / 2 ** 32;
 const ln2Low = toF64(sub(LN2, exact(ln2High)));
+const ln2HighF32 = Math.floor(Math.LN2 * 2 ** 16) / 2 ** 16;
+const ln2LowF32 = toF32(sub(LN2, exact(ln2HighF32)));
 
 const file = new URL("../../packages/napier/src/kernels/coefficients.as.ts", import.meta.url);
 writeFileSync(
@@ -124,8 +139,12 @@ writeFileSync(
 ${table("EXP2", exp2Coefficients)}
 /** e^r = 1 + r + r²·Σ EXP[j]·r^j on |r| ≤ ${EXP_REACH}; relative error ≤ 2^${expError} */
 ${table("EXP", expCoefficients)}
+/** e^r = 1 + r + r²·Σ EXP_F32[j]·r^j in f32 on |r| ≤ ${EXP_F32_REACH}; relative error of the polynomial ≤ 2^${expF32Error} */
+${table("EXP_F32", expF32Coefficients, "f32")}
 /** 2 atanh s = 2s + s·z·Σ LOG[j]·z^j, z = s², |s| ≤ ${LOG_REACH}; relative error ≤ 2^${logError} */
 ${table("LOG", logCoefficients)}
 /** { log₂e, 32 bits of ln 2 (times k exact for |k| < 2^21), the rest of ln 2 } */
-${table("REDUCTION", [toF64(div(ONE, LN2)), ln2High, ln2Low])}`,
+${table("REDUCTION", [toF64(div(ONE, LN2)), ln2High, ln2Low])}
+/** The same for f32: { log₂e, 16 bits of ln 2 (times k exact for |k| < 2^8), the rest of ln 2 } */
+${table("REDUCTION_F32", [toF32(div(ONE, LN2)), ln2HighF32, ln2LowF32], "f32")}`,
 );

@@ -14,4 +14,7 @@ export const BOUNDS = {
 } as const;
 
 /** Where the maximum and log1p of a log-sum-exp cancel, its error may also be this part of |max|. */
-export const CANCELLATION = { f32: 5.6843418860808015e-14 /* 2^-44 */, f64: 4.440892098500626e-16 /* 2^-51 */ } as const;
+export const CANCELLATION = {
+  f32: 5.6843418860808015e-14 /* 2^-44 */,
+  f64: 4.440892098500626e-16 /* 2^-51 */,
+} as const;

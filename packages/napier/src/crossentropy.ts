@@ -1,5 +1,5 @@
 import { checkOptions } from "./check.ts";
-import { type Loss, type LossOptions, reduce, reductionOf } from "./reduction.ts";
+import { type Loss, type LossOptions, type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import {
   type Data,
@@ -10,10 +10,32 @@ import {
   type Out,
   receiver,
   type Tensor,
+  type View,
   view,
   wrap,
 } from "./tensor.ts";
-import { copyIn, copyOut, tiles, workspace } from "./wasm.ts";
+import { copyIn, copyOut, type Tile, tiles, type Workspace, workspace } from "./wasm.ts";
+
+/**
+ * Where the kernels' losses go: sums over rows take them as f64; each on its own is, in f32, −logSoftmax(x)[y] to the
+ * bit, which is not always the f64 loss rounded.
+ */
+function rowLosses(x: View, reduction: ReductionName): { losses: Float64Array; rounded?: Float32Array } {
+  const losses = new Float64Array(x.rows);
+  return x.dtype === "f32" && reduction === "none" ? { losses, rounded: new Float32Array(x.rows) } : { losses };
+}
+
+function copyLosses(
+  space: Workspace,
+  losses: Float64Array,
+  rounded: Float32Array | undefined,
+  lossAt: number,
+  roundedAt: number,
+  { first, count }: Tile,
+): void {
+  losses.set(space.f64.subarray(lossAt / 8, lossAt / 8 + count), first);
+  rounded?.set(space.f32.subarray(roundedAt / 4, roundedAt / 4 + count), first);
+}
 
 /**
  * Cross-entropy between logits and true classes: logSoftmax and nllLoss in one.
@@ -42,19 +64,19 @@ export const crossEntropy: Loss<LossOptions> = ((logits: Logits, targets: Target
   const x = view(caller, "logits", logits, options);
   const y = classIndices(caller, targets, x);
   if (reduction === "none" && options.out !== undefined) receiver(caller, x, x.rows, options.out, [x]);
-  const losses = new Float64Array(x.rows);
+  const { losses, rounded } = rowLosses(x, reduction);
   const space = workspace();
+  const { kernels } = space;
   const plan = tiles(x);
-  const [at, yAt, lossAt] = space.layout(plan.bytes, plan.count * 4, plan.count * 8);
-  const kernel = x.dtype === "f32" ? space.kernels.cross_entropy_f32 : space.kernels.cross_entropy_f64;
+  const [at, yAt, lossAt, roundedAt] = space.layout(plan.bytes, plan.count * 4, plan.count * 8, plan.count * 4);
   for (const tile of plan.tiles) {
-    const end = tile.first + tile.count;
     copyIn(space, at, x.data, x, tile);
-    space.i32.set(y.subarray(tile.first, end), yAt / 4);
-    kernel(lossAt, at, yAt, tile.count, x.classes);
-    losses.set(space.f64.subarray(lossAt / 8, lossAt / 8 + tile.count), tile.first);
+    space.i32.set(y.subarray(tile.first, tile.first + tile.count), yAt / 4);
+    if (x.dtype === "f32") kernels.cross_entropy_f32(lossAt, roundedAt, at, yAt, tile.count, x.classes);
+    else kernels.cross_entropy_f64(lossAt, at, yAt, tile.count, x.classes);
+    copyLosses(space, losses, rounded, lossAt, roundedAt, tile);
   }
-  return reduce(caller, losses, reduction, x, options.out);
+  return reduce(caller, rounded ?? losses, reduction, x, options.out);
 }) as Loss<LossOptions>;
 
 type GradOptions = LossOptions & Out;
@@ -121,21 +143,30 @@ export const crossEntropyWithGrad: LossWithGrad = ((logits: Logits, targets: Tar
   const x = view(caller, "logits", logits, options);
   const y = classIndices(caller, targets, x);
   const out = receiver(caller, x, x.data.length, options.out, [x]);
-  const losses = new Float64Array(x.rows);
+  const { losses, rounded } = rowLosses(x, reduction);
   const space = workspace();
+  const { kernels } = space;
   const plan = tiles(x);
-  const perRow = plan.count * 8;
-  const [at, yAt, lossAt, scaleAt] = space.layout(plan.bytes, plan.count * 4, perRow, perRow);
-  space.f64.fill(reduction === "mean" ? 1 / x.rows : 1, scaleAt / 8, scaleAt / 8 + plan.count);
-  const kernel =
-    x.dtype === "f32" ? space.kernels.cross_entropy_with_grad_f32 : space.kernels.cross_entropy_with_grad_f64;
+  const { bytes, count } = plan;
+  const [at, outAt, yAt, lossAt, roundedAt, scaleAt] = space.layout(
+    bytes,
+    bytes,
+    count * 4,
+    count * 8,
+    count * 4,
+    count * 8,
+  );
+  space.f64.fill(reduction === "mean" ? 1 / x.rows : 1, scaleAt / 8, scaleAt / 8 + count);
   for (const tile of plan.tiles) {
-    const end = tile.first + tile.count;
     copyIn(space, at, x.data, x, tile);
-    space.i32.set(y.subarray(tile.first, end), yAt / 4);
-    kernel(lossAt, at, at, yAt, scaleAt, tile.count, x.classes);
-    losses.set(space.f64.subarray(lossAt / 8, lossAt / 8 + tile.count), tile.first);
-    copyOut(space, at, out, x, tile);
+    space.i32.set(y.subarray(tile.first, tile.first + tile.count), yAt / 4);
+    if (x.dtype === "f32") {
+      kernels.cross_entropy_with_grad_f32(lossAt, roundedAt, outAt, at, yAt, scaleAt, tile.count, x.classes);
+    } else {
+      kernels.cross_entropy_with_grad_f64(lossAt, outAt, at, yAt, scaleAt, tile.count, x.classes);
+    }
+    copyLosses(space, losses, rounded, lossAt, roundedAt, tile);
+    copyOut(space, outAt, out, x, tile);
   }
-  return { loss: reduce(caller, losses, reduction, x), dlogits: wrap(x, out, x.shape) };
+  return { loss: reduce(caller, rounded ?? losses, reduction, x), dlogits: wrap(x, out, x.shape) };
 }) as LossWithGrad;

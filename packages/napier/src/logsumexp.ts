@@ -111,14 +111,14 @@ export const logSumExpBackward: LogSumExpBackward = ((
   const out = receiver(caller, x, x.data.length, options.out, typeof g === "number" ? [x] : [x, g]);
   const space = workspace();
   const plan = tiles(x);
-  const [at, gAt] = space.layout(plan.bytes, plan.count * 8);
+  const [at, outAt, gAt] = space.layout(plan.bytes, plan.bytes, plan.count * 8);
   const kernel = x.dtype === "f32" ? space.kernels.log_sum_exp_backward_f32 : space.kernels.log_sum_exp_backward_f64;
   const perRow = { ...x, classes: 1, inner: 1 };
   for (const tile of plan.tiles) {
     copyIn(space, at, x.data, x, tile);
     copyIn(space, gAt, gradients, perRow, tile);
-    kernel(at, gAt, at, tile.count, x.classes);
-    copyOut(space, at, out, x, tile);
+    kernel(outAt, gAt, at, tile.count, x.classes);
+    copyOut(space, outAt, out, x, tile);
   }
   return wrap(x, out, x.shape);
 }) as LogSumExpBackward;

@@ -1,7 +1,6 @@
 import { checkOneOf } from "./check.ts";
 import type { Targets } from "./targets.ts";
 import {
-  allocate,
   type Data,
   type Logits,
   type ManyRows,
@@ -42,7 +41,7 @@ export function reductionOf(caller: string, options: LossOptions): ReductionName
 }
 
 /** Neumaier's compensated sum, in row order: the same for any tiling, off by less than an ulp. */
-function total(losses: Float64Array): number {
+function total(losses: Float64Array | Float32Array): number {
   let sum = 0;
   let lost = 0;
   for (const loss of losses) {
@@ -54,19 +53,17 @@ function total(losses: Float64Array): number {
   return sum + lost;
 }
 
-/** Losses of the rows (f64) in the caller's reduction and dtype. */
+/** Losses of the rows, f64 or already in the dtype, in the caller's reduction and dtype. */
 export function reduce(
   caller: string,
-  losses: Float64Array,
+  losses: Float64Array | Float32Array,
   reduction: ReductionName,
   x: View,
   out?: Writable,
 ): number | Logits {
   if (reduction === "none") {
-    const rows = out === undefined ? allocate(x, x.rows) : receiver(caller, x, x.rows, out, [x]);
+    const rows = receiver(caller, x, x.rows, out, [x]);
     for (let i = 0; i < losses.length; i++) rows[i] = losses[i];
-    if (x.dtype === "f32" && x.kind === "flat" && x.shape.length === 1) return Math.fround(losses[0]) + 0;
-    if (x.dtype === "f32") for (let i = 0; i < losses.length; i++) rows[i] += 0; // rounding may have made a −0
     return wrapRows(x, rows);
   }
   const sum = total(losses);

@@ -14,7 +14,7 @@ import { copyIn, copyOut, tiles, type Workspace, workspace } from "./wasm.ts";
 
 const OPTIONS = ["shape", "axis", "out"];
 type MapOptions = Options & Out;
-type Map1 = (space: Workspace, x: number, rows: number, classes: number) => void;
+type Map1 = (space: Workspace, out: number, x: number, rows: number, classes: number) => void;
 type Map2 = (space: Workspace, g: number, saved: number, rows: number, classes: number) => void;
 
 function map(caller: string, logits: Logits, options: MapOptions, f32: Map1, f64: Map1): Logits {
@@ -22,12 +22,12 @@ function map(caller: string, logits: Logits, options: MapOptions, f32: Map1, f64
   const out = receiver(caller, x, x.data.length, options.out, [x]);
   const space = workspace();
   const plan = tiles(x);
-  const [at] = space.layout(plan.bytes);
+  const [at, outAt] = space.layout(plan.bytes, plan.bytes);
   const kernel = x.dtype === "f32" ? f32 : f64;
   for (const tile of plan.tiles) {
     copyIn(space, at, x.data, x, tile);
-    kernel(space, at, tile.count, x.classes);
-    copyOut(space, at, out, x, tile);
+    kernel(space, outAt, at, tile.count, x.classes);
+    copyOut(space, outAt, out, x, tile);
   }
   return wrap(x, out, x.shape);
 }
@@ -82,8 +82,8 @@ export const logSoftmax: Elementwise<MapOptions> = ((logits: Logits, options: Ma
     "logSoftmax",
     logits,
     options,
-    ({ kernels }, x, rows, classes) => kernels.log_softmax_f32(x, x, rows, classes),
-    ({ kernels }, x, rows, classes) => kernels.log_softmax_f64(x, x, rows, classes),
+    ({ kernels }, to, x, rows, classes) => kernels.log_softmax_f32(to, x, rows, classes),
+    ({ kernels }, to, x, rows, classes) => kernels.log_softmax_f64(to, x, rows, classes),
   )) as Elementwise<MapOptions>;
 
 /**
@@ -109,8 +109,8 @@ export const softmax: Elementwise<MapOptions> = ((logits: Logits, options: MapOp
     "softmax",
     logits,
     options,
-    ({ kernels }, x, rows, classes) => kernels.softmax_f32(x, x, rows, classes),
-    ({ kernels }, x, rows, classes) => kernels.softmax_f64(x, x, rows, classes),
+    ({ kernels }, to, x, rows, classes) => kernels.softmax_f32(to, x, rows, classes),
+    ({ kernels }, to, x, rows, classes) => kernels.softmax_f64(to, x, rows, classes),
   )) as Elementwise<MapOptions>;
 
 /**

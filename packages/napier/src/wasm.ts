@@ -21,10 +21,27 @@ export interface Kernels {
   log_softmax_backward_f64: Kernel3;
   softmax_backward_f32: Kernel3;
   softmax_backward_f64: Kernel3;
-  cross_entropy_f32: Kernel3;
+  cross_entropy_f32(losses: number, rounded: number, x: number, y: number, rows: number, classes: number): void;
   cross_entropy_f64: Kernel3;
-  cross_entropy_with_grad_f32: CrossEntropyWithGrad;
-  cross_entropy_with_grad_f64: CrossEntropyWithGrad;
+  cross_entropy_with_grad_f32(
+    losses: number,
+    rounded: number,
+    dx: number,
+    x: number,
+    y: number,
+    scales: number,
+    rows: number,
+    classes: number,
+  ): void;
+  cross_entropy_with_grad_f64(
+    losses: number,
+    dx: number,
+    x: number,
+    y: number,
+    scales: number,
+    rows: number,
+    classes: number,
+  ): void;
   linear_f32(
     out: number,
     x: number,
@@ -73,16 +90,6 @@ export interface Kernels {
     epsilon: number,
   ): void;
 }
-
-type CrossEntropyWithGrad = (
-  losses: number,
-  dx: number,
-  x: number,
-  y: number,
-  scales: number,
-  rows: number,
-  classes: number,
-) => void;
 
 let compiled: WebAssembly.Module | undefined;
 

@@ -49,6 +49,18 @@ export function* rowsByKind(dtype: Dtype, scale = 1): Generator<{ kind: string; 
       Array.from({ length: 2 + random.below(30) }, () => offset + 5 * normal()),
     );
   }
+  for (let i = 0; i < times(150); i++) {
+    // undominated rows of many classes, about both borders of the shift (±40) and far away
+    const offset = [0, 30, 39, 41, -38, -42, 1000, -1e5, 1e6, -2e6][i % 10];
+    const deviation = 0.1 + 2 * random.uniform();
+    yield each("flat", Array.from({ length: 33 + random.below(300) }, () => offset + deviation * normal()));
+  }
+  for (let i = 0; i < times(20); i++) {
+    // many terms at one value: their errors have one sign
+    const depth = 6 * random.uniform();
+    const count = Math.ceil(5 * Math.exp(depth));
+    yield each("flat, one value", [0, ...new Array<number>(count).fill(-depth)]);
+  }
   for (let i = 0; i < times(60); i++) {
     const row = Array.from({ length: 2 + random.below(30) }, () => 4 * normal());
     const sum = row.reduce((total, v) => total + Math.exp(v), 0);

@@ -25,6 +25,15 @@ export const EXP = memory.data<f64>([
   2.0914689325051173e-9,
 ], 16);
 
+/** e^r = 1 + r + r²·Σ EXP_F32[j]·r^j in f32 on |r| ≤ 0.3467; relative error of the polynomial ≤ 2^-26.5 */
+export const EXP_F32 = memory.data<f32>([
+  0.5,
+  0.16666576266288757,
+  0.041666556149721146,
+  0.008363194763660431,
+  0.001392620848491788,
+], 16);
+
 /** 2 atanh s = 2s + s·z·Σ LOG[j]·z^j, z = s², |s| ≤ 0.1716; relative error ≤ 2^-57.7 */
 export const LOG = memory.data<f64>([
   0.6666666666666671,
@@ -41,4 +50,11 @@ export const REDUCTION = memory.data<f64>([
   1.4426950408889634,
   0.6931471803691238,
   1.9082149292705877e-10,
+], 16);
+
+/** The same for f32: { log₂e, 16 bits of ln 2 (times k exact for |k| < 2^8), the rest of ln 2 } */
+export const REDUCTION_F32 = memory.data<f32>([
+  1.4426950216293335,
+  0.693145751953125,
+  0.000001428606765330187,
 ], 16);

@@ -1,7 +1,7 @@
 import { EXP2, REDUCTION } from "./coefficients.as";
 import { exp2_biased, exp_any_f64, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
-import { at, m, special, sum_f32, sum_f64 } from "./sum.as";
+import { at, flat, m, special, sum_f32, sum_f64, unit } from "./sum.as";
 
 export function fill_f32(out: usize, value: f32, classes: i32): void {
   for (let j = 0; j < classes; j++) store<f32>(out + (<usize>j << 2), value);
@@ -9,6 +9,31 @@ export function fill_f32(out: usize, value: f32, classes: i32): void {
 
 export function fill_f64(out: usize, value: f64, classes: i32): void {
   for (let j = 0; j < classes; j++) store<f64>(out + (<usize>j << 3), value);
+}
+
+// A row's log1p(s), and for a flat row m + log1p(s) in two f32 parts.
+let l: f64 = 0;
+let high: f32 = 0;
+let low: f32 = 0;
+
+/** 3. the logarithm: leaves l, and the parts for log_prob. */
+// @ts-ignore: decorator
+@inline
+export function logarithm(s: f64): f64 {
+  l = log1p_f64(s);
+  high = <f32>(m + l);
+  low = <f32>(m + l - <f64>high);
+  return l;
+}
+
+/**
+ * The log-probability of one class of the row: in f64, |x − m| + l ≥ l, so that no digit of l that f32 can show is lost,
+ * and adding 0 turns −0 into +0; in f32 for a flat row, where it is under −1.6 and two roundings are 1 ulp.
+ */
+// @ts-ignore: decorator
+@inline
+export function log_prob(v: f32): f32 {
+  return flat ? v - high - low : <f32>(<f64>v - m - l) + 0;
 }
 
 /** out[j] = (x[j] − m) − log1p(s); out may be x. */
@@ -19,23 +44,27 @@ function log_softmax_row_f32(out: usize, x: usize, classes: i32): void {
   const s = sum_f32(0, x, classes, false);
   if (special(s)) return fill_f32(out, NaN, classes);
   // 3. the logarithm
-  const l = log1p_f64(s);
-  // 4. Both differences in f64: |out| ≥ l, so that no digit of l that f32 can show is lost. Adding 0 turns −0 into +0.
-  const mm = f64x2.splat(m);
-  const ll = f64x2.splat(l);
-  const zero = f32x4.splat(0);
-  let j = 0;
-  for (; j <= classes - 4; j += 4) {
-    const k = <usize>j << 2;
-    const a = f64x2.sub(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x + k)), mm), ll);
-    const b = f64x2.sub(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x + k, 8)), mm), ll);
-    v128.store64_lane(out + k, f32x4.add(f32x4.demote_f64x2_zero(a), zero), 0);
-    v128.store64_lane(out + k, f32x4.add(f32x4.demote_f64x2_zero(b), zero), 0, 8);
+  logarithm(s);
+  // 4. the differences, as in log_prob
+  const whole = <usize>(classes & ~3) << 2;
+  if (flat) {
+    const hh = f32x4.splat(high);
+    const ll = f32x4.splat(low);
+    for (let k = <usize>0; k < whole; k += 16) {
+      v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k), hh), ll));
+    }
+  } else {
+    const mm = f64x2.splat(m);
+    const ll = f64x2.splat(l);
+    const zero = f32x4.splat(0);
+    for (let k = <usize>0; k < whole; k += 16) {
+      const a = f64x2.sub(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x + k)), mm), ll);
+      const b = f64x2.sub(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x + k, 8)), mm), ll);
+      v128.store64_lane(out + k, f32x4.add(f32x4.demote_f64x2_zero(a), zero), 0);
+      v128.store64_lane(out + k, f32x4.add(f32x4.demote_f64x2_zero(b), zero), 0, 8);
+    }
   }
-  for (; j < classes; j++) {
-    const k = <usize>j << 2;
-    store<f32>(out + k, <f32>(<f64>load<f32>(x + k) - m - l) + 0);
-  }
+  for (let k = whole, end = <usize>classes << 2; k < end; k += 4) store<f32>(out + k, log_prob(load<f32>(x + k)));
 }
 
 /** out may be x: log_softmax(x) */
@@ -69,11 +98,12 @@ export function log_softmax_f64(out: usize, x: usize, rows: i32, classes: i32): 
   }
 }
 
-/** out[j] = e[j]·(c·2^-127) for biased exponentials e; out may be e. */
+/** out[j] = e[j]·(c·unit) for stored exponentials e; out may be e. */
 // @ts-ignore: decorator
 @inline
-export function scale_biased_f32(out: usize, e: usize, c: f64, classes: i32): void {
-  const cc = f64x2.splat(c * UNBIAS_F32);
+export function scale_stored_f32(out: usize, e: usize, c: f64, classes: i32): void {
+  const factor = c * unit;
+  const cc = f64x2.splat(factor);
   const zero = f32x4.splat(0);
   let j = 0;
   for (; j <= classes - 4; j += 4) {
@@ -85,14 +115,14 @@ export function scale_biased_f32(out: usize, e: usize, c: f64, classes: i32): vo
   }
   for (; j < classes; j++) {
     const k = <usize>j << 2;
-    store<f32>(out + k, <f32>(<f64>load<f32>(e + k) * (c * UNBIAS_F32)) + 0);
+    store<f32>(out + k, <f32>(<f64>load<f32>(e + k) * factor) + 0);
   }
 }
 
-/** out[j] = e[j]·(c·2^-960) for biased exponentials e, with a single rounding into the subnormal range; out may be e. */
+/** out[j] = e[j]·(c·2^-960) for stored exponentials e, with a single rounding into the subnormal range; out may be e. */
 // @ts-ignore: decorator
 @inline
-export function scale_biased_f64(out: usize, e: usize, c: f64, classes: i32): void {
+export function scale_stored_f64(out: usize, e: usize, c: f64, classes: i32): void {
   // e·c stays finite and keeps its precision up to c = 2^63; above, c·2^-960 is itself normal
   const big = abs(c) > 9223372036854775808.0;
   const first = f64x2.splat(big ? c * UNBIAS_F64 : c);
@@ -109,14 +139,14 @@ export function scale_biased_f64(out: usize, e: usize, c: f64, classes: i32): vo
   }
 }
 
-/** out[j] = g·e^(x[j] − m) / (1 + s); out may be x. Softmax divides, it never exponentiates a log-softmax. */
+/** out[j] = g·e^(x[j] − m) / (1 + s); out must not be x. Softmax divides, it never exponentiates a log-softmax. */
 // @ts-ignore: decorator
 @inline
 function softmax_row_f32(out: usize, x: usize, g: f64, classes: i32): void {
   const s = sum_f32(out, x, classes, true);
   if (special(s)) return fill_f32(out, NaN, classes);
   const c = g / (1.0 + s);
-  scale_biased_f32(out, out, c, classes);
+  scale_stored_f32(out, out, c, classes);
   store<f32>(out + (<usize>at << 2), <f32>c + 0);
 }
 
@@ -126,11 +156,11 @@ function softmax_row_f64(out: usize, x: usize, g: f64, classes: i32): void {
   const s = sum_f64(out, x, classes, true);
   if (special(s)) return fill_f64(out, NaN, classes);
   const c = g / (1.0 + s);
-  scale_biased_f64(out, out, c, classes);
+  scale_stored_f64(out, out, c, classes);
   store<f64>(out + (<usize>at << 3), c + 0);
 }
 
-/** out may be x: softmax(x) */
+/** softmax(x); out must not be x */
 export function softmax_f32(out: usize, x: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 2;
   for (let i = 0; i < rows; i++, out += bytes, x += bytes) softmax_row_f32(out, x, 1.0, classes);
@@ -141,7 +171,7 @@ export function softmax_f64(out: usize, x: usize, rows: i32, classes: i32): void
   for (let i = 0; i < rows; i++, out += bytes, x += bytes) softmax_row_f64(out, x, 1.0, classes);
 }
 
-/** The gradient of log-sum-exp: dx[i, j] = dlse[i]·softmax(x)[i, j]; dx may be x. */
+/** The gradient of log-sum-exp: dx[i, j] = dlse[i]·softmax(x)[i, j]; dx must not be x. */
 export function log_sum_exp_backward_f32(dx: usize, dlse: usize, x: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 2;
   for (let i = 0; i < rows; i++, dx += bytes, x += bytes, dlse += 4) softmax_row_f32(dx, x, <f64>load<f32>(dlse), classes);

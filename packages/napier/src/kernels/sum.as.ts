@@ -4,9 +4,11 @@
 // nothing but their positions in the row: class j goes to lane j mod 8 (f32) or j mod 4 (f64).
 
 import { EXP2, REDUCTION } from "./coefficients.as";
+import { first_f32, first_f64, lowest, max_f64, range_f32 } from "./extrema.as";
 import {
-  exp2_biased, exp_biased_f64, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64,
+  exp2_biased, exp_biased_f64, exp_f64, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64,
 } from "./exp.as";
+import { holds, LEAST, sum_flat, UNDOMINATED } from "./flat.as";
 
 const PAD = memory.data(64, 16); // a row's last, partial step, filled up with −∞
 const STORED = memory.data(64, 16);
@@ -16,6 +18,10 @@ const STORED = memory.data(64, 16);
 export let m: f64 = 0;
 /** the class left out: the first one that holds the maximum */
 export let at: i32 = 0;
+/** f32 only: what a stored exponential is multiplied by to be e^(x − m) */
+export let unit: f64 = 0;
+/** f32 only: whether the row was summed in f32 lanes, so that its log-probabilities are subtracted in f32 too */
+export let flat: bool = false;
 
 /** Whether a row follows the table of special rows: its maximum is ±∞, or it has a NaN. */
 // @ts-ignore: decorator
@@ -24,98 +30,46 @@ export function special(s: f64): bool {
   return !(s < Infinity) || !(abs(m) < Infinity);
 }
 
-/** Largest entry that is not NaN; −∞ if none. */
-export function max_f32(x: usize, classes: i32): f32 {
-  let m0 = f32x4.splat(-Infinity);
-  let m1 = m0;
-  let m2 = m0;
-  let m3 = m0;
-  let j = 0;
-  for (; j <= classes - 16; j += 16) {
-    const p = x + (<usize>j << 2);
-    m0 = f32x4.pmax(m0, v128.load(p));
-    m1 = f32x4.pmax(m1, v128.load(p, 16));
-    m2 = f32x4.pmax(m2, v128.load(p, 32));
-    m3 = f32x4.pmax(m3, v128.load(p, 48));
-  }
-  m0 = f32x4.pmax(f32x4.pmax(m0, m1), f32x4.pmax(m2, m3));
-  let best = f32x4.extract_lane(m0, 0);
-  const l1 = f32x4.extract_lane(m0, 1);
-  const l2 = f32x4.extract_lane(m0, 2);
-  const l3 = f32x4.extract_lane(m0, 3);
-  if (l1 > best) best = l1;
-  if (l2 > best) best = l2;
-  if (l3 > best) best = l3;
-  for (; j < classes; j++) {
-    const v = load<f32>(x + (<usize>j << 2));
-    if (v > best) best = v;
-  }
-  return best;
-}
-
-export function max_f64(x: usize, classes: i32): f64 {
-  let m0 = f64x2.splat(-Infinity);
-  let m1 = m0;
-  let j = 0;
-  for (; j <= classes - 4; j += 4) {
-    const p = x + (<usize>j << 3);
-    m0 = f64x2.pmax(m0, v128.load(p));
-    m1 = f64x2.pmax(m1, v128.load(p, 16));
-  }
-  m0 = f64x2.pmax(m0, m1);
-  let best = f64x2.extract_lane(m0, 0);
-  const l1 = f64x2.extract_lane(m0, 1);
-  if (l1 > best) best = l1;
-  for (; j < classes; j++) {
-    const v = load<f64>(x + (<usize>j << 3));
-    if (v > best) best = v;
-  }
-  return best;
-}
-
-/** First class equal to `value`, which must be there. */
-// @ts-ignore: decorator
-@inline
-function first_f32(x: usize, value: f32, classes: i32): i32 {
-  const wanted = f32x4.splat(value);
-  let j = 0;
-  for (; j <= classes - 8; j += 8) {
-    const p = x + (<usize>j << 2);
-    if (v128.any_true(v128.or(f32x4.eq(v128.load(p), wanted), f32x4.eq(v128.load(p, 16), wanted)))) break;
-  }
-  while (load<f32>(x + (<usize>j << 2)) != value) j++;
-  return j;
-}
-
-// @ts-ignore: decorator
-@inline
-function first_f64(x: usize, value: f64, classes: i32): i32 {
-  const wanted = f64x2.splat(value);
-  let j = 0;
-  for (; j <= classes - 4; j += 4) {
-    const p = x + (<usize>j << 3);
-    if (v128.any_true(v128.or(f64x2.eq(v128.load(p), wanted), f64x2.eq(v128.load(p, 16), wanted)))) break;
-  }
-  while (load<f64>(x + (<usize>j << 3)) != value) j++;
-  return j;
-}
-
 /**
- * Σ e^(x − m) without one maximum; leaves m and `at`. With `store`, e[j] = e^(x[j] − m)·2^127 rounded to f32 (e may be x;
- * what stands at e[at] is to be written by the caller). Error of the sum ≤ 2^-27 of it: exponentials and sum are f64.
+ * Σ e^(x − m) without one maximum; leaves m, at, unit and flat. With `store`, e[j]·unit = e^(x[j] − m) for all classes
+ * but `at`; e must not be x. Flat rows (flat.as.ts) are summed in f32 lanes, the rest in f64 lanes.
  */
 // @ts-ignore: decorator
 @inline
 export function sum_f32(e: usize, x: usize, classes: i32, store: bool): f64 {
-  // 1. the maximum, and where it stands
-  const largest = max_f32(x, classes);
+  // 1. the extremes, and where the maximum stands
+  const largest = range_f32(x, classes);
   m = largest;
+  flat = false;
   if (!(abs(largest) < Infinity)) return 0;
   at = first_f32(x, largest, classes);
   const hole = x + (<usize>at << 2);
-  f32.store(hole, -Infinity);
 
   // 2. the sum of the others
+  const shift: f32 = abs(largest) <= 40.0 ? 0.0 : largest;
+  if (holds(classes, largest, lowest, shift)) {
+    f32.store(hole, shift + LEAST);
+    unit = shift == 0.0 ? exp_f64(-m) : 1.0;
+    const enough = UNDOMINATED / unit;
+    const s =
+      unit * (shift == 0.0 ? sum_flat(e, x, classes, 0, enough, store, false) : sum_flat(e, x, classes, shift, enough, store, true));
+    f32.store(hole, largest);
+    if (!(s < UNDOMINATED)) {
+      flat = true;
+      return s;
+    }
+  }
+  f32.store(hole, -Infinity);
+  unit = UNBIAS_F32;
+  const s = sum_dominated(e, x, classes, store);
+  f32.store(hole, largest);
+  return s;
+}
+
+/** In f64 lanes, e[j] = e^(x[j] − m)·2^127 rounded to f32. Error of the sum ≤ 2^-27 of it. */
+// @ts-ignore: decorator
+@inline
+function sum_dominated(e: usize, x: usize, classes: i32, store: bool): f64 {
   const mm = f64x2.splat(m);
   const log2e = v128.load64_splat(REDUCTION);
   const low = v128.load64_splat(F32, LOW);
@@ -168,7 +122,6 @@ export function sum_f32(e: usize, x: usize, classes: i32, store: bool): f64 {
     end = PAD + 32;
     q = STORED;
   }
-  f32.store(hole, largest);
   const s = f64x2.add(f64x2.add(s0, s1), f64x2.add(s2, s3));
   return (f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1)) * UNBIAS_F32;
 }

@@ -17,7 +17,7 @@ export interface RowSum {
 
 /** 1. the maximum, and where it stands; 2. the sum of the others */
 export function rowSum(x: readonly number[]): RowSum {
-  const m = x.some(Number.isNaN) ? Number.NaN : x.reduce((best, v) => (v > best ? v : best), -Infinity);
+  const m = x.some(Number.isNaN) ? Number.NaN : x.reduce((best, v) => Math.max(best, v), -Infinity);
   const at = x.indexOf(m);
   if (!Number.isFinite(m)) return { m, at, e: [], s: ZERO, special: true };
   const e = x.map((v) => (v === -Infinity ? ZERO : expShifted(v, m)));

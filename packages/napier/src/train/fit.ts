@@ -26,10 +26,10 @@ async function score(network: Network, { x, targets, rows }: Part, pace: Pace): 
 /** The sum of the batch's losses; dlogits becomes the gradient of their mean. */
 function lossWithGrad(network: Network, count: number, naive: boolean): number {
   const { space, classes } = network;
-  const { logits, dlogits, losses, targets, scales } = network.at;
+  const { logits, dlogits, losses, rounded, targets, scales } = network.at;
   if (!naive) {
     space.f64.fill(1 / count, scales / 8, scales / 8 + count);
-    space.kernels.cross_entropy_with_grad_f32(losses, dlogits, logits, targets, scales, count, classes);
+    space.kernels.cross_entropy_with_grad_f32(losses, rounded, dlogits, logits, targets, scales, count, classes);
     return sumLosses(network, count);
   }
   const row = (address: number, i: number): Float32Array =>

@@ -20,9 +20,11 @@ export type Areas = {
   readonly factor: number;
   /** [capacity, classes] f32 */
   readonly logits: number;
+  /** The loss's gradient; without training, what a kernel makes of the logits. */
   readonly dlogits: number;
-  /** [capacity]: f64, i32, f64 */
+  /** [capacity]: f64, f32, i32, f64 */
   readonly losses: number;
+  readonly rounded: number;
   readonly targets: number;
   readonly scales: number;
   readonly one: number;
@@ -63,8 +65,9 @@ export class Network {
       center: inputs * 4,
       factor: inputs * 4,
       logits: capacity * classes * 4,
-      dlogits: trained * capacity * classes * 4,
+      dlogits: capacity * classes * 4,
       losses: capacity * 8,
+      rounded: capacity * 4,
       targets: capacity * 4,
       scales: trained * capacity * 8,
       one: 4,

@@ -86,9 +86,10 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     const classes = this.classes.length;
     checkMatrix(caller, "x", x, this.inputs);
     const data = new Float32Array(x.shape[0] * classes);
-    this.#forward(caller, x, ({ space, at: { logits } }, first, count) => {
-      if (kernel) space.kernels[kernel](logits, logits, count, classes);
-      data.set(space.f32.subarray(logits / 4, logits / 4 + count * classes), first * classes);
+    this.#forward(caller, x, ({ space, at: { logits, dlogits } }, first, count) => {
+      if (kernel) space.kernels[kernel](dlogits, logits, count, classes);
+      const start = (kernel ? dlogits : logits) / 4;
+      data.set(space.f32.subarray(start, start + count * classes), first * classes);
     });
     return { data, shape: [x.shape[0], classes] };
   }
@@ -132,16 +133,16 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     }
     const all = this.classes.map((_, j) => j);
     const best: { classes: L[][]; logProbs: number[][] } = { classes: [], logProbs: [] };
-    this.#forward("top", x, ({ space, at: { logits }, classes }, _, count) => {
+    this.#forward("top", x, ({ space, at: { logits, dlogits }, classes }, _, count) => {
       // by logits: two of them can share a log-probability
       const ranked = Array.from({ length: count }, (_, i) => {
         const row = space.f32.slice(logits / 4 + i * classes, logits / 4 + (i + 1) * classes);
         return all.toSorted((a, b) => row[b] - row[a]).slice(0, k);
       });
-      space.kernels.log_softmax_f32(logits, logits, count, classes);
+      space.kernels.log_softmax_f32(dlogits, logits, count, classes);
       ranked.forEach((indices, i) => {
         best.classes.push(indices.map((j) => this.classes[j]));
-        best.logProbs.push(indices.map((j) => space.f32[logits / 4 + i * classes + j]));
+        best.logProbs.push(indices.map((j) => space.f32[dlogits / 4 + i * classes + j]));
       });
     });
     return best;

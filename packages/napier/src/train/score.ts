@@ -65,7 +65,7 @@ export function scoreRows(
   putTargets(network, y, rows, first, count);
   network.forward(count);
   const correct = countCorrect(network, count);
-  const { losses, logits, targets } = network.at;
-  network.space.kernels.cross_entropy_f32(losses, logits, targets, count, network.classes);
+  const { losses, rounded, logits, targets } = network.at;
+  network.space.kernels.cross_entropy_f32(losses, rounded, logits, targets, count, network.classes);
   return { loss: sumLosses(network, count), correct };
 }

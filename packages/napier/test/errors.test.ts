@@ -1,0 +1,174 @@
+import { expect, test } from "vitest";
+import {
+  crossEntropy,
+  crossEntropyWithGrad,
+  fromRows,
+  logSoftmax,
+  logSoftmaxBackward,
+  logSumExp,
+  logSumExpBackward,
+  nllLoss,
+  nllLossBackward,
+  softmax,
+} from "../src/index.ts";
+
+// As a JavaScript caller would: the types would refuse most of these.
+const wrong = (value: unknown) => value as never;
+const buffer = new Float64Array(8);
+
+const MESSAGES: [() => unknown, string][] = [
+  [
+    () => logSoftmax(wrong("1,2")),
+    'TypeError: logSoftmax: logits expected number[], Float32Array, Float64Array or { data, shape }, got "1,2"',
+  ],
+  [
+    () => logSoftmax(wrong(undefined)),
+    "TypeError: logSoftmax: logits expected number[], Float32Array, Float64Array or { data, shape }, got undefined",
+  ],
+  [
+    () => logSoftmax(wrong(null)),
+    "TypeError: logSoftmax: logits expected number[], Float32Array, Float64Array or { data, shape }, got null",
+  ],
+  [
+    () => logSoftmax(wrong({ values: [1] })),
+    "TypeError: logSoftmax: logits expected number[], Float32Array, Float64Array or { data, shape }, got an object with values",
+  ],
+  [
+    () => logSoftmax(wrong([[1, 2]])),
+    "TypeError: logSoftmax: logits[0] expected a number, got an array; fromRows(rows) makes { data, shape }",
+  ],
+  [() => logSoftmax(wrong([1, "2"])), 'TypeError: logSoftmax: logits[1] expected a number, got "2"'],
+  [
+    () => logSoftmax(wrong(new Int32Array(2))),
+    "TypeError: logSoftmax: logits expected number[], Float32Array or Float64Array, got a Int32Array",
+  ],
+  [
+    () => logSoftmax(wrong({ data: [1, 2] })),
+    "TypeError: logSoftmax: logits.shape expected an array of sizes, got undefined",
+  ],
+  [
+    () => logSoftmax({ data: [1, 2], shape: [1.5] }),
+    "RangeError: logSoftmax: logits.shape[0] expected an integer from 0, got 1.5",
+  ],
+  [
+    () => logSoftmax({ data: [1], shape: [] }),
+    "RangeError: logSoftmax: logits expected at least 1 dimension, got 0; the classes need an axis",
+  ],
+  [
+    () => logSoftmax({ data: [1, 2, 3], shape: [2, 2] }),
+    "RangeError: logSoftmax: logits expected 4 elements for shape [2, 2], got 3",
+  ],
+  [
+    () => logSoftmax({ data: Float32Array.of(1), dims: [1], type: "float64" }),
+    'TypeError: logSoftmax: logits.type expected "float32" for its data, got "float64"',
+  ],
+  [
+    () => logSoftmax(wrong({ data: [1], shape: [1] }), wrong({ shape: [1] })),
+    "TypeError: logSoftmax: options.shape expected nothing beside a tensor, got an array",
+  ],
+  [() => softmax([1, 2], { axis: 1 }), "RangeError: softmax: options.axis expected an integer from -1 to 0, got 1"],
+  [() => softmax([1, 2], { axis: 0.5 }), "RangeError: softmax: options.axis expected an integer from -1 to 0, got 0.5"],
+  [() => softmax([1, 2], wrong({ dim: 0 })), "TypeError: softmax: options expected only shape, axis, out, got dim"],
+  [() => softmax([1, 2], wrong(0)), "TypeError: softmax: options expected an object, got 0"],
+  [
+    () => softmax([1, 2], { shape: wrong("2") }),
+    'TypeError: softmax: options.shape expected an array of sizes, got "2"',
+  ],
+  [
+    () => softmax(Float32Array.of(1, 2), { out: new Float64Array(2) }),
+    "TypeError: softmax: options.out expected a Float32Array, got a Float64Array",
+  ],
+  [
+    () => softmax([1, 2], { out: new Float64Array(2) }),
+    "TypeError: softmax: options.out expected number[], got a Float64Array",
+  ],
+  [() => softmax([1, 2], { out: [0] }), "RangeError: softmax: options.out expected 2 elements, got 1"],
+  [
+    () => softmax(buffer.subarray(0, 4), { out: buffer.subarray(2, 6) }),
+    "RangeError: softmax: options.out expected an array that does not overlap an input, got one that does",
+  ],
+  [() => fromRows([[1, 2], [3]]), "RangeError: fromRows: rows[1] expected 2 numbers as in rows[0], got 1"],
+  [() => fromRows(wrong([["a"]])), 'TypeError: fromRows: rows[0][0] expected a number, got "a"'],
+  [
+    () => logSumExp(wrong(() => 1)),
+    "TypeError: logSumExp: logits expected number[], Float32Array, Float64Array or { data, shape }, got a function",
+  ],
+  [() => crossEntropy([1, 2], 2), "RangeError: crossEntropy: targets expected an integer from 0 to 1, got 2"],
+  [() => crossEntropy([1, 2], -1), "RangeError: crossEntropy: targets expected an integer from 0 to 1, got -1"],
+  [
+    () => crossEntropy([1, 2], Number.NaN),
+    "RangeError: crossEntropy: targets expected an integer from 0 to 1, got NaN",
+  ],
+  [
+    () => crossEntropy([1, 2, 3, 4], [0, 7], { shape: [2, 2] }),
+    "RangeError: crossEntropy: targets[1] expected an integer from 0 to 1, got 7",
+  ],
+  [
+    () => crossEntropy([1, 2, 3, 4], BigInt64Array.of(0n, -1n), { shape: [2, 2] }),
+    "RangeError: crossEntropy: targets[1] expected an integer from 0 to 1, got -1",
+  ],
+  [
+    () => crossEntropy([1, 2, 3, 4], 0, { shape: [2, 2] }),
+    "RangeError: crossEntropy: targets expected 2 class indices, got 1",
+  ],
+  [
+    () => crossEntropy([1, 2], wrong(Float32Array.of(1))),
+    "TypeError: crossEntropy: targets expected a number, number[], Int32Array, BigInt64Array or a tensor of these, got a Float32Array",
+  ],
+  [
+    () => crossEntropy([1, 2, 3, 4], { data: [0, 1], shape: [1, 2] }, { shape: [2, 2] }),
+    "RangeError: crossEntropy: targets.shape expected [2], got [1, 2]",
+  ],
+  [() => crossEntropy([], 0), "RangeError: crossEntropy: logits expected at least 1 class, got 0"],
+  [
+    () => crossEntropy([1, 2], 0, { reduction: wrong("avg") }),
+    'RangeError: crossEntropy: options.reduction expected "mean" or "sum" or "none", got "avg"',
+  ],
+  [
+    () => crossEntropyWithGrad([1, 2], 0, wrong({ weight: [1, 2] })),
+    "TypeError: crossEntropyWithGrad: options expected only shape, axis, out, reduction, got weight",
+  ],
+  [
+    () => nllLoss(wrong(7), 0),
+    "TypeError: nllLoss: logProbs expected number[], Float32Array, Float64Array or { data, shape }, got 7",
+  ],
+  [
+    () => nllLossBackward(wrong([1, 2]), [1, 2], 0),
+    'TypeError: nllLossBackward: dloss expected a number for reduction "mean", got an array',
+  ],
+  [
+    () => nllLossBackward([1, 2, 3], [1, 2, 3, 4], [0, 0], { shape: [2, 2], reduction: "none" }),
+    "RangeError: nllLossBackward: dloss expected 2 numbers, got 3",
+  ],
+  [
+    () => nllLossBackward(1, [1, 2, 3, 4], [0, 0], { shape: [2, 2], reduction: "none" }),
+    "TypeError: nllLossBackward: dloss expected 2 numbers, one for each row, got 1",
+  ],
+  [
+    () => logSoftmaxBackward(wrong([1, 2]), wrong(Float32Array.of(1, 2))),
+    "TypeError: logSoftmaxBackward: logProbs expected f64 as the argument before, got f32",
+  ],
+  [() => logSoftmaxBackward([1, 2], [1, 2, 3]), "RangeError: logSoftmaxBackward: logProbs expected shape [2], got [3]"],
+  [
+    () => logSumExpBackward(1, [1, 2, 3, 4], { shape: [2, 2] }),
+    "TypeError: logSumExpBackward: dlse expected an array of 2 numbers, one for each row, got 1",
+  ],
+  [
+    () => logSumExpBackward([1], [1, 2, 3, 4], { shape: [2, 2] }),
+    "RangeError: logSumExpBackward: dlse expected 2 numbers, one for each row, got 1",
+  ],
+  [
+    () => logSumExpBackward(wrong(Float32Array.of(1)), wrong([1, 2])),
+    "TypeError: logSumExpBackward: dlse expected f64 as the logits, got f32",
+  ],
+];
+
+test.each(MESSAGES)("%s", (call, message) => {
+  let text = "no error";
+  try {
+    call();
+  } catch (error) {
+    text = String(error);
+  }
+  expect(text).toBe(message);
+});
