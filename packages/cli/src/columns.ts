@@ -2,7 +2,7 @@ import type { DuckDBType } from "@duckdb/node-api";
 import { DuckDBTypeId } from "@duckdb/node-api";
 import type { Feature } from "napier/train";
 import { quoteName } from "./database.ts";
-import { InputError, listOf, nearest } from "./errors.ts";
+import { type CommandError, inputError, listOf, nearest } from "./errors.ts";
 
 export interface TableColumn {
   name: string;
@@ -72,15 +72,20 @@ function asFeature({ name, type }: TableColumn, size: number | undefined): Featu
   return { name, list, size: list ? size : 1, sizeOf, sql: `${quoteName(name)}::${read}${list ? "[]" : ""}` };
 }
 
-function notNumbers(source: string, { name, type }: TableColumn, hint: string): InputError {
-  const kind = type.typeId === DuckDBTypeId.VARCHAR ? "text" : String(type);
-  return new InputError(`${source}: column ${JSON.stringify(name)} is ${kind}, not numbers`, hint);
+function notNumbers(source: string, refused: readonly TableColumn[], hint: string): CommandError {
+  const text = refused.every((column) => column.type.typeId === DuckDBTypeId.VARCHAR);
+  const kinds = text ? "text" : [...new Set(refused.map((column) => String(column.type)))].join(" and ");
+  const names = listOf(refused.map((column) => column.name));
+  return inputError(
+    `${source}: ${refused.length === 1 ? `column ${names} is` : `columns ${names} are`} ${kinds}, not numbers`,
+    hint,
+  );
 }
 
-function noColumn(source: string, columns: readonly TableColumn[], name: string, suffix = ""): InputError {
+function noColumn(source: string, columns: readonly TableColumn[], name: string, suffix = ""): CommandError {
   const names = columns.map((c) => c.name);
   const near = nearest(name, names);
-  return new InputError(
+  return inputError(
     `${source}: no column ${JSON.stringify(name)}${suffix}`,
     near === undefined ? `its columns are ${listOf(names)}` : `did you mean ${JSON.stringify(near)}?`,
   );
@@ -90,9 +95,7 @@ export function chooseTarget(source: string, columns: readonly TableColumn[], na
   const column = columns.find((c) => c.name === name);
   if (column === undefined) throw noColumn(source, columns, name);
   if (NESTED.has(column.type.typeId)) {
-    throw new InputError(
-      `${source}: target column ${JSON.stringify(name)} is ${column.type}; a label is a number or text`,
-    );
+    throw inputError(`${source}: target column ${JSON.stringify(name)} is ${column.type}; a label is a number or text`);
   }
   const numeric = NUMERIC.has(column.type.typeId);
   return { name, numeric, sql: `${quoteName(name)}::${numeric ? "DOUBLE" : "VARCHAR"}` };
@@ -102,24 +105,21 @@ export function chooseTarget(source: string, columns: readonly TableColumn[], na
 export function chooseFeatures(
   source: string,
   columns: readonly TableColumn[],
-  target: string,
+  target: string | undefined,
   exclude: readonly string[],
 ): FeatureColumn[] {
   for (const name of exclude) {
     if (!columns.some((c) => c.name === name)) throw noColumn(source, columns, name);
   }
   const others = columns.filter(({ name }) => name !== target && !exclude.includes(name));
-  if (others.length === 0)
-    throw new InputError(`${source}: no feature column is left beside ${JSON.stringify(target)}`);
+  if (others.length === 0) throw inputError(`${source}: no feature column is left`);
   const refused = others.filter((column) => asFeature(column, undefined) === null);
   if (refused.length > 0) {
     const names = [...exclude, ...refused.map((c) => c.name)].join(",");
     const option = /^[\w.,-]+$/.test(names) ? names : JSON.stringify(names);
-    throw notNumbers(
-      source,
-      refused[0]!,
-      `leave it out with --exclude ${option}, or turn it into numbers with sql:SELECT …`,
-    );
+    const them = refused.length === 1 ? "it" : "them";
+    const hint = `leave ${them} out with --exclude ${option}, or turn ${them} into numbers with sql:SELECT …`;
+    throw notNumbers(source, refused, hint);
   }
   return others.map((column) => asFeature(column, undefined)!);
 }
@@ -134,10 +134,10 @@ export function matchFeatures(
     const column = columns.find((c) => c.name === name);
     if (column === undefined) throw noColumn(source, columns, name, ", which the model needs");
     const chosen = asFeature(column, size);
-    if (chosen === null) throw notNumbers(source, column, "turn it into numbers with sql:SELECT …");
+    if (chosen === null) throw notNumbers(source, [column], "turn it into numbers with sql:SELECT …");
     if (!chosen.list && size !== 1) {
       const got = `${source}: column ${JSON.stringify(name)} is one number a row`;
-      throw new InputError(`${got}, the model needs a list of ${size}`);
+      throw inputError(`${got}, the model needs a list of ${size}`);
     }
     return chosen;
   });

@@ -2,7 +2,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { DuckDBInstance, StatementType } from "@duckdb/node-api";
-import { InputError, oneLine } from "./errors.ts";
+import { CommandError, inputError, oneLine } from "./errors.ts";
 
 /** An embedded DuckDB of its own, which never downloads an extension. */
 export function openDatabase(): Promise<DuckDBInstance> {
@@ -33,14 +33,16 @@ export async function reading<T>(source: string, step: () => Promise<T>): Promis
   try {
     return await step();
   } catch (error) {
-    if (error instanceof InputError) throw error;
-    throw new InputError(`cannot read ${source}: ${databaseMessage(error)}`, undefined, error);
+    if (error instanceof CommandError) throw error;
+    const message = databaseMessage(error);
+    const hint = /magic bytes/.test(message) ? "the file is truncated, or no Parquet" : undefined;
+    throw inputError(`cannot read ${source}: ${message}`, hint, error);
   }
 }
 
 /** Throws unless the text is one SELECT: nothing else may run, however it is put. */
 export async function checkSelect(connection: DuckDBConnection, source: string, sql: string): Promise<void> {
-  const refuse = (got: string) => new InputError(`${source}: expected one SELECT statement, got ${got}`);
+  const refuse = (got: string) => inputError(`${source}: expected one SELECT statement, got ${got}`);
   if (sql.trim() === "") throw refuse("nothing");
   const statements = await connection.extractStatements(sql);
   if (statements.count !== 1) throw refuse(`${statements.count} statements`);

@@ -1,21 +1,25 @@
-/** Wrong usage or wrong input: one line for the user and, where we know one, a way out; exit code 2. */
-export class InputError extends Error {
+/** One line for the user and, where we know one, a way out. */
+export class CommandError extends Error {
   readonly hint: string | undefined;
+  readonly exitCode: number;
 
-  constructor(message: string, hint?: string, cause?: unknown) {
+  constructor(exitCode: number, message: string, hint?: string, cause?: unknown) {
     super(message, { cause });
+    this.exitCode = exitCode;
     this.hint = hint;
   }
 }
 
-/** Ctrl-C, after everything that could be saved was saved; exit code 130. */
-export class Interrupted extends Error {
-  readonly hint: string | undefined;
+/** Wrong usage or wrong input. */
+export function inputError(message: string, hint?: string, cause?: unknown): CommandError {
+  return new CommandError(2, message, hint, cause);
+}
 
-  constructor(message: string, hint?: string) {
-    super(message);
-    this.hint = hint;
-  }
+export const INTERRUPTED = 130;
+
+/** Ctrl-C, after everything that could be saved was saved. */
+export function interrupted(message: string, hint?: string): CommandError {
+  return new CommandError(INTERRUPTED, message, hint);
 }
 
 /** Any message on one line. */
@@ -41,10 +45,10 @@ function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-/** The name that was probably meant; nothing where more than a third of it would have to change. */
+/** The name that was probably meant, if one is near: two letters off, or a third, but never all of them. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  let least = Math.min(Math.max(2, Math.floor(name.length / 3)), name.length - 1) + 1;
   for (const candidate of names) {
     const d = distance(name.toLowerCase(), candidate.toLowerCase());
     if (d < least) {
@@ -53,4 +57,10 @@ export function nearest(name: string, names: readonly string[]): string | undefi
     }
   }
   return best;
+}
+
+/** A source as messages name it: a long SQL text by its beginning. */
+export function shortName(source: string): string {
+  const line = oneLine(source);
+  return line.startsWith("sql:") && line.length > 60 ? `${line.slice(0, 59)}…` : line;
 }

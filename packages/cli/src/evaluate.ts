@@ -25,12 +25,12 @@ export async function evaluate(path: string, name: string, { target, json }: Eva
   const model = await readModel(path);
   const source = await openSource(name, { target, features: model.features });
   try {
-    const counter = rowCounter(`evaluating ${name}`);
+    const counter = rowCounter(`evaluating ${source.name}`);
     let rows = 0;
     let loss = 0;
     let correct = 0;
     for await (const { x, y, row } of source) {
-      checkLabels(name, target, y, model.classes, row);
+      checkLabels(source.name, target, y, model.classes, row);
       const score = model.evaluate(x, y);
       rows += score.rows;
       loss += score.nll * score.rows;
@@ -40,7 +40,7 @@ export async function evaluate(path: string, name: string, { target, json }: Eva
     counter.end();
     const seconds = Number(((performance.now() - start) / 1000).toFixed(3));
     const report = { model: path, rows, nll: loss / rows, accuracy: correct / rows, classes: model.classes, seconds };
-    const text = `${name}: ${metrics(report)} (${some(rows, "row")})`;
+    const text = `${source.name}: ${metrics(report)} (${some(rows, "row")})`;
     process.stdout.write(`${json ? JSON.stringify(report) : text}\n`);
     return report;
   } finally {

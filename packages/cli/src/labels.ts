@@ -1,5 +1,5 @@
 import type { Label } from "napier/train";
-import { InputError, listOf } from "./errors.ts";
+import { inputError, listOf } from "./errors.ts";
 
 /** Throws at the first label that is no class; `row` is the 1-based row of the first label. */
 export function checkLabels(
@@ -15,7 +15,7 @@ export function checkLabels(
   const label = labels[i]!;
   const kind = typeof classes[0];
   const kinds = typeof label === kind ? "" : `; they are ${kind}s and this is a ${typeof label}`;
-  throw new InputError(
+  throw inputError(
     `${source}: row ${row + i}, column ${JSON.stringify(target)}: ${JSON.stringify(label)} is no class of the model`,
     `its classes are ${listOf(classes)}${kinds}`,
   );

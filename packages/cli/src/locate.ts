@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { checkSelect, quoteText } from "./database.ts";
-import { InputError } from "./errors.ts";
+import { inputError, shortName } from "./errors.ts";
 
 /** Where the rows come from: what stands after FROM, and the files in the order in which they are read. */
 export interface Location {
@@ -29,7 +29,7 @@ function extension(file: string): string {
   const [, name = "", gz] = /\.([a-z]+)(\.gz)?$/i.exec(file) ?? [];
   const format = name.toLowerCase();
   if (READERS[format] === undefined || (gz && format === "parquet")) {
-    throw new InputError(`${file}: unknown format`, `a source is ${FORMATS}, or "sql:SELECT …"`);
+    throw inputError(`${file}: unknown format`, `a source is ${FORMATS}, or "sql:SELECT …"`);
   }
   return format;
 }
@@ -38,27 +38,27 @@ function extension(file: string): string {
 async function expand(connection: DuckDBConnection, source: string): Promise<string[]> {
   if (existsSync(source)) {
     if (statSync(source).isDirectory()) {
-      throw new InputError(`${source} is a folder`, `name its files: "${source.replace(/\/$/, "")}/*.parquet"`);
+      throw inputError(`${source} is a folder`, `name its files: "${source.replace(/\/$/, "")}/*.parquet"`);
     }
     return [source];
   }
-  if (!/[*?[]/.test(source)) throw new InputError(`${source}: no such file`);
+  if (!/[*?[]/.test(source)) throw inputError(`${source}: no such file`);
   const found = await connection.runAndReadAll(`SELECT file FROM glob(${quoteText(source)})`);
   const files = found.getRowsJS().map(([file]) => Buffer.from(String(file)));
-  if (files.length === 0) throw new InputError(`${source}: no file matches`);
+  if (files.length === 0) throw inputError(`${source}: no file matches`);
   return files.sort(Buffer.compare).map(String);
 }
 
 export async function locate(connection: DuckDBConnection, source: string): Promise<Location> {
   if (source.startsWith("sql:")) {
     const sql = source.slice("sql:".length);
-    await checkSelect(connection, source, sql);
+    await checkSelect(connection, shortName(source), sql);
     await connection.run(`CREATE VIEW ${VIEW} AS ${sql}`);
     return { from: VIEW, files: [] };
   }
   const files = await expand(connection, source);
   const formats = new Set(files.map(extension));
-  if (formats.size > 1) throw new InputError(`${source}: mixes ${[...formats].join(" and ")} files`);
+  if (formats.size > 1) throw inputError(`${source}: mixes ${[...formats].join(" and ")} files`);
   const list = files.map((file) => quoteText(file.replace(/[*?[]/g, "[$&]"))).join(", ");
   const [format] = formats;
   const byName = files.length > 1 ? ", union_by_name=true" : "";

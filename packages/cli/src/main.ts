@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import { InputError, Interrupted, oneLine } from "./errors.ts";
+import { CommandError, INTERRUPTED, oneLine } from "./errors.ts";
 import { names, notNegative, positive, positiveInteger, seed, validation, widths } from "./options.ts";
 
 const SOURCES = `
@@ -73,11 +73,11 @@ function program(): Command {
 
 function report(error: unknown, debug: boolean): number {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  const { hint } = error as { hint?: string };
-  process.stderr.write(`error: ${oneLine(message)}\n${hint === undefined ? "" : `hint: ${oneLine(hint)}\n`}`);
+  const { hint, exitCode } = error instanceof CommandError ? error : { hint: undefined, exitCode: 1 };
+  const prefix = exitCode === INTERRUPTED ? "" : "error: ";
+  process.stderr.write(`${prefix}${oneLine(message)}\n${hint === undefined ? "" : `hint: ${oneLine(hint)}\n`}`);
   if (debug) process.stderr.write(`${stack}\n`);
-  if (error instanceof Interrupted) return 130;
-  return error instanceof InputError ? 2 : 1;
+  return exitCode;
 }
 
 /** Runs the command line and sets the exit code: 2 for wrong usage or input, 1 for a failure, 130 after Ctrl-C. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { fromOnnx, toOnnx } from "@napier/onnx";
 import type { Model } from "napier/train";
-import { InputError } from "./errors.ts";
+import { inputError } from "./errors.ts";
 import { replaceFile } from "./output.ts";
 
 export async function readModel(path: string): Promise<Model> {
@@ -12,13 +12,13 @@ export async function readModel(path: string): Promise<Model> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a folder" : `cannot be read (${code})`;
-    throw new InputError(`${path}: ${why}`, "train a model first: napier train <source> --target <column>", error);
+    throw inputError(`${path}: ${why}`, "train a model first: napier train <source> --target <column>", error);
   }
   try {
     return fromOnnx(bytes);
   } catch (error) {
     const why = (error as Error).message.replace(/^fromOnnx: bytes expected an ONNX file that toOnnx wrote, got /, "");
-    throw new InputError(`${path} is not a whole model of napier: ${why}`, undefined, error);
+    throw inputError(`${path} is not a whole model of napier: ${why}`, undefined, error);
   }
 }
 

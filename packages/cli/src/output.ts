@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { InputError } from "./errors.ts";
+import { inputError } from "./errors.ts";
 import type { Source } from "./source.ts";
 
 /** Throws where `out` cannot become a file, before anything long begins. */
@@ -9,16 +9,16 @@ export function checkOutput(out: string, source?: Source): void {
   const folder = dirname(out);
   const found = statSync(folder, { throwIfNoEntry: false });
   if (!found?.isDirectory()) {
-    throw new InputError(`--out ${out}: there is no folder ${folder}`, `make it first: mkdir -p ${folder}`);
+    throw inputError(`--out ${out}: there is no folder ${folder}`, `make it first: mkdir -p ${folder}`);
   }
-  if (statSync(out, { throwIfNoEntry: false })?.isDirectory()) throw new InputError(`--out ${out} is a folder`);
+  if (statSync(out, { throwIfNoEntry: false })?.isDirectory()) throw inputError(`--out ${out} is a folder`);
   try {
     accessSync(folder, constants.W_OK);
   } catch (error) {
-    throw new InputError(`--out ${out}: the folder ${folder} cannot be written to`, undefined, error);
+    throw inputError(`--out ${out}: the folder ${folder} cannot be written to`, undefined, error);
   }
   if (source?.files.some((file) => resolve(file) === resolve(out))) {
-    throw new InputError(`--out ${out} is the source itself`, "give the result another name");
+    throw inputError(`--out ${out} is the source itself`, "give the result another name");
   }
 }
 

@@ -7,7 +7,7 @@ import type { DuckDBConnection, DuckDBType, DuckDBValue } from "@duckdb/node-api
 import { BIGINT, DOUBLE, DuckDBDataChunk, FLOAT, VARCHAR } from "@duckdb/node-api";
 import type { Label, Model } from "napier/train";
 import { openDatabase, quoteName, quoteText } from "./database.ts";
-import { InputError } from "./errors.ts";
+import { inputError } from "./errors.ts";
 import { readModel } from "./modelfile.ts";
 import { checkOutput, replaceFile } from "./output.ts";
 import { note, rowCounter, some } from "./progress.ts";
@@ -34,7 +34,7 @@ const COPY_OPTIONS: Record<string, string> = {
 function copyOptions(out: string): string {
   const format = out === "-" ? "csv" : out.replace(/^.*\./s, "").toLowerCase();
   const options = COPY_OPTIONS[format];
-  if (options === undefined) throw new InputError(`--out ${out}: unknown format`, "use .parquet, .csv, .jsonl or -");
+  if (options === undefined) throw inputError(`--out ${out}: unknown format`, "use .parquet, .csv, .jsonl or -");
   return options;
 }
 
@@ -101,14 +101,14 @@ export async function predict(path: string, name: string, { out, top }: PredictO
   const copy = copyOptions(out);
   const model = await readModel(path);
   if (top > model.classes.length) {
-    throw new InputError(`--top ${top}: the model has ${some(model.classes.length, "class")}`);
+    throw inputError(`--top ${top}: the model has ${some(model.classes.length, "class")}`);
   }
   const source = await openSource(name, { features: model.features });
   const db = await openDatabase();
   try {
     if (out !== "-") checkOutput(out, source);
     const columns = columnsOf(model, top);
-    const counter = rowCounter(`predicting ${name}`);
+    const counter = rowCounter(`predicting ${source.name}`);
     let rows = 0;
     async function* blocks(): AsyncGenerator<DuckDBValue[][]> {
       for await (const block of source) {

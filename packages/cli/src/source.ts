@@ -3,7 +3,7 @@ import type { Feature, Label } from "napier/train";
 import type { FeatureColumn, TableColumn, TargetColumn } from "./columns.ts";
 import { chooseFeatures, chooseTarget, matchFeatures } from "./columns.ts";
 import { openDatabase, reading } from "./database.ts";
-import { InputError } from "./errors.ts";
+import { inputError, shortName } from "./errors.ts";
 import { locate } from "./locate.ts";
 import { type Chunk, copyFeatures, copyLabels, learnSizes } from "./vectors.ts";
 
@@ -27,6 +27,7 @@ export interface SourceOptions {
 
 /** Rows that can be read any number of times, one time after the other, always in the same order. */
 export interface Source extends AsyncIterable<Block> {
+  /** For messages. */
   readonly name: string;
   /** Empty for `sql:`. */
   readonly files: readonly string[];
@@ -85,7 +86,7 @@ async function* blocks(
       }
       row += chunk.rowCount;
     }
-    if (row === 1) throw new InputError(`${source} has no rows`);
+    if (row === 1) throw inputError(`${source} has no rows`);
     if (block) {
       const [, inputs] = block.x.shape;
       yield { ...block, x: { data: block.x.data.subarray(0, filled * inputs), shape: [filled, inputs] } };
@@ -95,18 +96,33 @@ async function* blocks(
   }
 }
 
+async function isEmpty(db: DuckDBInstance, from: string): Promise<boolean> {
+  const connection = await db.connect();
+  const first = await connection.runAndReadAll(`SELECT 1 FROM ${from} LIMIT 1`);
+  connection.closeSync();
+  return first.currentRowCount === 0;
+}
+
 /** Finds the source's columns and checks those that are needed, without reading a row. */
-export async function openSource(name: string, options: SourceOptions = {}): Promise<Source> {
+export async function openSource(source: string, options: SourceOptions = {}): Promise<Source> {
+  const name = shortName(source);
   const db = await openDatabase();
   try {
     const { location, columns } = await reading(name, async () => {
-      const location = await locate(await db.connect(), name);
+      const location = await locate(await db.connect(), source);
       return { location, columns: await columnsOf(db, location.from) };
     });
-    const target = options.target === undefined ? undefined : chooseTarget(name, columns, options.target);
-    const features = options.features
-      ? matchFeatures(name, columns, options.features)
-      : chooseFeatures(name, columns, options.target ?? "", options.exclude ?? []);
+    let features: FeatureColumn[];
+    let target: TargetColumn | undefined;
+    try {
+      target = options.target === undefined ? undefined : chooseTarget(name, columns, options.target);
+      features = options.features
+        ? matchFeatures(name, columns, options.features)
+        : chooseFeatures(name, columns, options.target, options.exclude ?? []);
+    } catch (error) {
+      // a CSV without rows is all text, and that is not what is wrong with it
+      throw (await reading(name, () => isEmpty(db, location.from))) ? inputError(`${name} has no rows`) : error;
+    }
     return {
       name,
       files: location.files,

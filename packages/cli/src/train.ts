@@ -1,6 +1,6 @@
 import type { FitOptions, Label, Matrix, Model, Progress, Score } from "napier/train";
 import { fit } from "napier/train";
-import { InputError, Interrupted } from "./errors.ts";
+import { CommandError, inputError, interrupted, shortName } from "./errors.ts";
 import { checkLabels } from "./labels.ts";
 import { writeModel } from "./modelfile.ts";
 import { checkOutput } from "./output.ts";
@@ -38,9 +38,9 @@ async function load(name: string, options: SourceOptions, out: string, signal: A
   const source = await openSource(name, options);
   try {
     checkOutput(out, source);
-    const counter = rowCounter(`reading ${name}`);
+    const counter = rowCounter(`reading ${shortName(name)}`);
     const rows: Rows = await gather(source, (done) => {
-      if (signal.aborted) throw new Interrupted("interrupted while reading; nothing is saved");
+      if (signal.aborted) throw interrupted("interrupted while reading; nothing is saved");
       counter.rows(done);
     });
     counter.end();
@@ -54,7 +54,7 @@ function classesOf(source: string, target: string, y: readonly Label[]): Label[]
   const classes = [...new Set(y)];
   if (classes.length > 1) return classes;
   const only = `column ${JSON.stringify(target)} has one class only, ${JSON.stringify(classes[0])}`;
-  throw new InputError(`${source}: ${only}`, "a classifier needs two classes at least");
+  throw inputError(`${source}: ${only}`, "a classifier needs two classes at least");
 }
 
 /** The score of all rows without that of some of them: the rows that `fit` kept for training. */
@@ -65,22 +65,25 @@ function without(all: Score & { rows: number }, part: Score | undefined, rows: n
   return { nll: Math.max(0, all.nll * all.rows - part.nll * rows) / left, accuracy: correct / left };
 }
 
-/** fit's own words about an option; a loss that stops being finite is a failure and no wrong input. */
+/** fit's own words about an option; numbers that stop being finite are a failure and no wrong input. */
 function fitError(error: unknown): unknown {
-  const [, argument, text, todo] =
-    /^fit: (\w+)([^;]*)(?:; (.*))?$/.exec(error instanceof Error ? error.message : "") ?? [];
-  return argument === undefined || argument === "loss" ? error : new InputError(`${argument}${text}`, todo, error);
+  const message = error instanceof Error ? error.message : "";
+  const [, argument, text, todo] = /^fit: (\w+)([^;]*)(?:; (.*))?$/.exec(message) ?? [];
+  if (argument === undefined) return error;
+  if (argument !== "loss" && argument !== "weights") return inputError(`${argument}${text}`, todo, error);
+  const hint = "lower --learning-rate, or let --scale be standard";
+  return new CommandError(1, `training came to an end: ${argument}${text}`, hint, error);
 }
 
 type Epoch = Progress & { kind: "epoch" };
 
-async function saveInterrupted(out: string, last: Epoch | undefined, best: Epoch | undefined): Promise<Interrupted> {
+async function saveInterrupted(out: string, last: Epoch | undefined, best: Epoch | undefined): Promise<CommandError> {
   if (last === undefined || best === undefined) {
-    return new Interrupted("interrupted before the first epoch was done; nothing is saved");
+    return interrupted("interrupted before the first epoch was done; nothing is saved");
   }
   await writeModel(out, last.model());
   const which = best.validation ? `, of epoch ${best.epoch}, validation ${metrics(best.validation)}` : "";
-  return new Interrupted(
+  return interrupted(
     `interrupted after ${some(last.epoch, "epoch")}; the best model so far is saved to ${out}${which}`,
     `use it as it is, or run the same command again to train all ${some(last.epochs, "epoch")}`,
   );
@@ -100,13 +103,13 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
   try {
     const { x, y, features } = await load(name, { target, exclude }, out, interrupt.signal);
     const [rows, inputs] = x.shape as [number, number];
-    const classes = classesOf(name, target, y);
+    const classes = classesOf(shortName(name), target, y);
     let held: number | Rows | undefined;
     if (typeof validation === "string") {
       held = await load(validation, { target, features }, out, interrupt.signal);
-      checkLabels(validation, target, held.y, classes, 1);
+      checkLabels(shortName(validation), target, held.y, classes, 1);
     } else held = validation;
-    note(`${name}: ${some(rows, "row")}, ${some(inputs, "feature")}, ${some(classes.length, "class")}`);
+    note(`${shortName(name)}: ${some(rows, "row")}, ${some(inputs, "feature")}, ${some(classes.length, "class")}`);
 
     let last: Epoch | undefined;
     let best: Epoch | undefined;

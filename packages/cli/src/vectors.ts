@@ -1,7 +1,7 @@
 import type { DuckDBDataChunk, DuckDBListVector, DuckDBVarCharVector } from "@duckdb/node-api";
 import type { Label } from "napier/train";
 import type { FeatureColumn, TargetColumn } from "./columns.ts";
-import { InputError } from "./errors.ts";
+import { type CommandError, inputError } from "./errors.ts";
 
 type Items = Float32Array | Float64Array;
 
@@ -47,13 +47,13 @@ export interface Chunk {
   row: number;
 }
 
-function bad(at: Chunk, i: number, name: string, got: string, hint?: string): InputError {
-  return new InputError(`${at.source}: row ${at.row + i}, column ${JSON.stringify(name)}: ${got}`, hint);
+function bad(at: Chunk, i: number, name: string, got: string, hint?: string): CommandError {
+  return inputError(`${at.source}: row ${at.row + i}, column ${JSON.stringify(name)}: ${got}`, hint);
 }
 
 const NO_MISSING = "leave such rows out, or fill them in, with sql:SELECT …";
 
-function badNumber(at: Chunk, i: number, name: string, value: number): InputError {
+function badNumber(at: Chunk, i: number, name: string, value: number): CommandError {
   const beyond = Number.isFinite(value) ? `${value} is beyond float32's range` : `${value} is not a finite number`;
   return bad(at, i, name, beyond, Number.isFinite(value) ? "scale the column with sql:SELECT …" : NO_MISSING);
 }
