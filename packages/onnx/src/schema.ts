@@ -106,10 +106,13 @@ function type(): protobuf.Type {
 }
 
 /** Fields in the order of their numbers, so the same model gives the same bytes. */
-export function encodeModel(model: OnnxModel): Uint8Array {
-  return type()
-    .encode(model as unknown as protobuf.Message)
-    .finish();
+export function encodeModel(model: OnnxModel): Uint8Array<ArrayBuffer> {
+  // copied: what protobufjs returns in Node is a slice of a shared Buffer
+  return new Uint8Array(
+    type()
+      .encode(model as unknown as protobuf.Message)
+      .finish(),
+  );
 }
 
 /** Missing lists are empty, missing texts "", missing numbers 0; throws protobufjs's errors. */

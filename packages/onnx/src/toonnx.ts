@@ -60,7 +60,7 @@ function node(opType: string, input: string[], output: string, ...attribute: Att
  *
  * Edges: scaling "none" leaves Sub and Mul out. Class and feature names travel in metadata_props as JSON.
  */
-export function toOnnx(model: Model): Uint8Array {
+export function toOnnx(model: Model): Uint8Array<ArrayBuffer> {
   const { classes, features, scaling, layers } = model;
   const nodes: Node[] = [];
   const initializers: Tensor[] = [];
