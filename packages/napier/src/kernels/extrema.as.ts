@@ -64,9 +64,11 @@ export function max_f64(x: usize, classes: i32): f64 {
 export function first_f32(x: usize, value: f32, classes: i32): i32 {
   const wanted = f32x4.splat(value);
   let j = 0;
-  for (; j <= classes - 8; j += 8) {
+  for (; j <= classes - 16; j += 16) {
     const p = x + (<usize>j << 2);
-    if (v128.any_true(v128.or(f32x4.eq(v128.load(p), wanted), f32x4.eq(v128.load(p, 16), wanted)))) break;
+    const a = v128.or(f32x4.eq(v128.load(p), wanted), f32x4.eq(v128.load(p, 16), wanted));
+    const b = v128.or(f32x4.eq(v128.load(p, 32), wanted), f32x4.eq(v128.load(p, 48), wanted));
+    if (v128.any_true(v128.or(a, b))) break;
   }
   while (load<f32>(x + (<usize>j << 2)) != value) j++;
   return j;

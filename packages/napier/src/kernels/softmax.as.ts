@@ -50,9 +50,14 @@ function log_softmax_row_f32(out: usize, x: usize, classes: i32): void {
   if (flat) {
     const hh = f32x4.splat(high);
     const ll = f32x4.splat(low);
-    for (let k = <usize>0; k < whole; k += 16) {
+    let k = <usize>0;
+    for (const steps = <usize>(classes & ~15) << 2; k < steps; k += 64) {
       v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k), hh), ll));
+      v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k, 16), hh), ll), 16);
+      v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k, 32), hh), ll), 32);
+      v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k, 48), hh), ll), 48);
     }
+    for (; k < whole; k += 16) v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k), hh), ll));
   } else {
     const mm = f64x2.splat(m);
     const ll = f64x2.splat(l);

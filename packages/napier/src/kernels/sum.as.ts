@@ -1,7 +1,7 @@
 // The heart of every operation here: a row's maximum, and the sum of e^(x − m) over all classes but ONE that holds the
 // maximum. Left out, the maximum cannot swallow what is small beside it: with it the sum of [40, 0] is 1 + 4e-18 = 1.
 // The class left out is overwritten with −∞ for the time of the sum, so that the order of the terms depends on
-// nothing but their positions in the row: class j goes to lane j mod 8 (f32) or j mod 4 (f64).
+// nothing but their positions in the row.
 
 import { EXP2, REDUCTION } from "./coefficients.as";
 import { first_f32, first_f64, lowest, max_f64, range_f32 } from "./extrema.as";
