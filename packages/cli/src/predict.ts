@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import type { DuckDBConnection, DuckDBType, DuckDBValue } from "@duckdb/node-api
 import { BIGINT, DOUBLE, DuckDBDataChunk, FLOAT, VARCHAR } from "@duckdb/node-api";
 import type { Label, Model } from "napier/train";
 import { openDatabase, quoteName, quoteText } from "./database.ts";
-import { inputError } from "./errors.ts";
+import { INTERRUPTED, inputError } from "./errors.ts";
 import { readModel } from "./modelfile.ts";
 import { checkOutput, replaceFile } from "./output.ts";
 import { note, rowCounter, some } from "./progress.ts";
@@ -105,6 +105,12 @@ export async function predict(path: string, name: string, { out, top }: PredictO
   }
   const source = await openSource(name, { features: model.features });
   const db = await openDatabase();
+  let temporary: string | undefined;
+  const onInterrupt = (): void => {
+    if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
+    process.exit(INTERRUPTED);
+  };
+  process.once("SIGINT", onInterrupt);
   try {
     if (out !== "-") checkOutput(out, source);
     const columns = columnsOf(model, top);
@@ -121,6 +127,7 @@ export async function predict(path: string, name: string, { out, top }: PredictO
     await fill(connection, columns, blocks());
     counter.end();
     const write = async (file: string): Promise<void> => {
+      temporary ??= file;
       await connection.run(`COPY predictions TO ${quoteText(file)} (${copy})`);
     };
     if (out !== "-") {
@@ -129,6 +136,7 @@ export async function predict(path: string, name: string, { out, top }: PredictO
       return;
     }
     const folder = await mkdtemp(join(tmpdir(), "napier-"));
+    temporary = folder;
     try {
       await write(join(folder, "predictions.csv"));
       await pipeline(createReadStream(join(folder, "predictions.csv")), process.stdout, { end: false });
@@ -136,6 +144,7 @@ export async function predict(path: string, name: string, { out, top }: PredictO
       await rm(folder, { recursive: true, force: true });
     }
   } finally {
+    process.off("SIGINT", onInterrupt);
     source.close();
     db.closeSync();
   }

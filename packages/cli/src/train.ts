@@ -1,6 +1,6 @@
 import type { FitOptions, Label, Matrix, Model, Progress, Score } from "napier/train";
 import { fit } from "napier/train";
-import { CommandError, inputError, interrupted, shortName } from "./errors.ts";
+import { CommandError, INTERRUPTED, inputError, interrupted, shortName } from "./errors.ts";
 import { checkLabels } from "./labels.ts";
 import { writeModel } from "./modelfile.ts";
 import { checkOutput } from "./output.ts";
@@ -94,7 +94,7 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
   const { target, exclude, validation, out, json, ...training } = options;
   const interrupt = new AbortController();
   const onInterrupt = (): void => {
-    if (interrupt.signal.aborted) process.exit(130);
+    if (interrupt.signal.aborted) process.exit(INTERRUPTED);
     interrupt.abort();
   };
   process.on("SIGINT", onInterrupt);
