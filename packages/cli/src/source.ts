@@ -74,7 +74,7 @@ async function* blocks(
           row: row + done,
         };
         const count = Math.min(chunk.rowCount - done, BLOCK_ROWS - filled);
-        copyFeatures(at, features, done, count, { data: block.x.data, inputs }, filled);
+        copyFeatures(at, features, { from: done, count, data: block.x.data, inputs, at: filled });
         if (target) copyLabels(at, target, done, count, block.y);
         done += count;
         filled += count;

@@ -5,7 +5,7 @@ import { type CommandError, inputError } from "./errors.ts";
 
 type Items = Float32Array | Float64Array;
 
-/** What a numeric vector keeps to itself; reading it item by item is eight times slower (facts of @duckdb/node-api 1.5). */
+/** What a numeric vector keeps to itself; reading it item by item is eight times slower (measured, @duckdb/node-api 1.5). */
 interface Raw {
   items: Items;
   validity: { data: BigUint64Array | null };
@@ -33,18 +33,21 @@ function raw(vector: unknown): Raw {
   return found;
 }
 
-/** Where rows go: row-major, `inputs` numbers a row. */
-export interface Target {
-  data: Float32Array;
-  inputs: number;
-}
-
 /** One chunk of a result whose columns are the features and then, where there is one, the target. */
 export interface Chunk {
   chunk: DuckDBDataChunk;
   source: string;
   /** 1-based row of the chunk's first in the concatenated input, for messages. */
   row: number;
+}
+
+/** Rows `from` to `from + count` of a chunk, and where they go: row-major data, `inputs` numbers a row, from row `at`. */
+export interface Span {
+  from: number;
+  count: number;
+  data: Float32Array;
+  inputs: number;
+  at: number;
 }
 
 function bad(at: Chunk, i: number, name: string, got: string, hint?: string): CommandError {
@@ -58,22 +61,13 @@ function badNumber(at: Chunk, i: number, name: string, value: number): CommandEr
   return bad(at, i, name, beyond, Number.isFinite(value) ? "scale the column with sql:SELECT …" : NO_MISSING);
 }
 
-/** Copies `count` rows from `from` into column `offset` of `to` from its row `at`. */
-function copyScalars(
-  c: Chunk,
-  index: number,
-  name: string,
-  from: number,
-  count: number,
-  to: Target,
-  at: number,
-  offset: number,
-): void {
+/** Column `index` of the chunk into column `offset` of the rows. */
+function copyScalars(c: Chunk, index: number, { name }: FeatureColumn, span: Span, offset: number): void {
+  const { from, count, data, inputs, at } = span;
   const vector = raw(c.chunk.getColumnVector(index));
   const missing = nullIn(vector, from, from + count);
   if (missing >= 0) throw bad(c, missing, name, "NULL", NO_MISSING);
   const { items } = vector;
-  const { data, inputs } = to;
   for (let i = 0, k = at * inputs + offset; i < count; i++, k += inputs) {
     const value = Math.fround(items[from + i]!);
     if (!(Math.abs(value) <= F32_MAX)) throw badNumber(c, from + i, name, items[from + i]!);
@@ -81,51 +75,33 @@ function copyScalars(
   }
 }
 
-function copyLists(
-  c: Chunk,
-  index: number,
-  column: FeatureColumn,
-  from: number,
-  count: number,
-  to: Target,
-  at: number,
-  offset: number,
-): void {
+function copyLists(c: Chunk, index: number, { name, size, sizeOf }: FeatureColumn, span: Span, offset: number): void {
+  const { from, count, data, inputs, at } = span;
   const lists = c.chunk.getColumnVector(index) as DuckDBListVector;
   const missing = nullIn(lists as unknown as Pick<Raw, "validity">, from, from + count);
-  if (missing >= 0) throw bad(c, missing, column.name, "NULL", NO_MISSING);
+  if (missing >= 0) throw bad(c, missing, name, "NULL", NO_MISSING);
   const vector = raw(lists.childVector);
   const { items } = vector;
-  const { data, inputs } = to;
-  const size = column.size!;
   for (let i = from; i < from + count; i++) {
     const start = lists.getEntryOffset(i);
-    if (lists.getEntryLength(i) !== size) {
-      throw bad(c, i, column.name, `a list of ${lists.getEntryLength(i)} numbers where ${column.sizeOf} ${size}`);
-    }
+    const length = lists.getEntryLength(i);
+    if (length !== size) throw bad(c, i, name, `a list of ${length} numbers where ${sizeOf} ${size}`);
     const hole = nullIn(vector, start, start + size);
-    if (hole >= 0) throw bad(c, i, column.name, `NULL in the list, item ${hole - start + 1}`, NO_MISSING);
+    if (hole >= 0) throw bad(c, i, name, `NULL in the list, item ${hole - start + 1}`, NO_MISSING);
     const k = (at + i - from) * inputs + offset;
     for (let j = 0; j < size; j++) {
       const value = Math.fround(items[start + j]!);
-      if (!(Math.abs(value) <= F32_MAX)) throw badNumber(c, i, column.name, items[start + j]!);
+      if (!(Math.abs(value) <= F32_MAX)) throw badNumber(c, i, name, items[start + j]!);
       data[k + j] = value;
     }
   }
 }
 
-export function copyFeatures(
-  c: Chunk,
-  columns: readonly FeatureColumn[],
-  from: number,
-  count: number,
-  to: Target,
-  at: number,
-): void {
+/** The sizes must be known. */
+export function copyFeatures(c: Chunk, columns: readonly FeatureColumn[], span: Span): void {
   let offset = 0;
   columns.forEach((column, index) => {
-    if (column.list) copyLists(c, index, column, from, count, to, at, offset);
-    else copyScalars(c, index, column.name, from, count, to, at, offset);
+    (column.list ? copyLists : copyScalars)(c, index, column, span, offset);
     offset += column.size!;
   });
 }
