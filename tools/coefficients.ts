@@ -1,21 +1,6 @@
 /** Makes packages/napier/src/kernels/coefficients.as.ts: the polynomials of exp and log1p, and the constants of their reductions. */
 import { writeFileSync } from "node:fs";
-import {
-  add,
-  compare,
-  div,
-  type Exact,
-  exact,
-  exp,
-  LN2,
-  log1p,
-  mul,
-  ONE,
-  sub,
-  toF32,
-  toF64,
-  ZERO,
-} from "#exact";
+import { add, compare, div, type Exact, exact, exp, LN2, log1p, mul, ONE, sub, toF32, toF64, ZERO } from "#exact";
 
 /** Chebyshev nodes of [low, high], rounded to 2^-24 so that no machine's cosine moves a coefficient. */
 function nodes(count: number, low: number, high: number): Exact[] {
@@ -49,7 +34,12 @@ const horner = (coefficients: Exact[], x: Exact): Exact =>
   coefficients.reduceRight((sum, c) => add(mul(sum, x), c), ZERO);
 
 /** log2 of the largest |approximate / true − 1| over 2,001 points; coefficients as rounded to f64. */
-function worstRelative(approximate: (x: Exact) => Exact, truth: (x: Exact) => Exact, low: number, high: number): string {
+function worstRelative(
+  approximate: (x: Exact) => Exact,
+  truth: (x: Exact) => Exact,
+  low: number,
+  high: number,
+): string {
   let worst = ZERO;
   for (let i = 0; i <= 2000; i++) {
     const x = exact(low + ((high - low) * (i + 0.37)) / 2001);
@@ -66,15 +56,8 @@ const table = (name: string, values: number[], dtype = "f64"): string =>
 
 const exp2 = (f: Exact): Exact => exp(mul(f, LN2));
 const EXP2_DEGREE = 5;
-const exp2Coefficients = rounded(
-  interpolate((f) => div(sub(exp2(f), ONE), f), nodes(EXP2_DEGREE + 1, -0.5, 0.5)),
-);
-const exp2Error = worstRelative(
-  (f) => add(ONE, mul(f, horner(exp2Coefficients.map(exact), f))),
-  exp2,
-  -0.5,
-  0.5,
-);
+const exp2Coefficients = rounded(interpolate((f) => div(sub(exp2(f), ONE), f), nodes(EXP2_DEGREE + 1, -0.5, 0.5)));
+const exp2Error = worstRelative((f) => add(ONE, mul(f, horner(exp2Coefficients.map(exact), f))), exp2, -0.5, 0.5);
 
 const EXP_REACH = 0.34658; // ln 2 / 2, and the tail
 const expCoefficients = rounded(

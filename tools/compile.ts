@@ -13,7 +13,17 @@ export async function compileKernels(folder: string): Promise<string> {
   for (const [name, text] of sources) sha256.update(`${name}\n${text}`);
 
   let wasm: Uint8Array | undefined;
-  const flags = ["-O3", "--converge", "--runtime", "stub", "--noAssert", "--enable", "simd", "--outFile", "kernels.wasm"];
+  const flags = [
+    "-O3",
+    "--converge",
+    "--runtime",
+    "stub",
+    "--noAssert",
+    "--enable",
+    "simd",
+    "--outFile",
+    "kernels.wasm",
+  ];
   const { error, stderr } = await asc.main(["index.as.ts", ...flags], {
     readFile: (path) => sources.get(basename(path)) ?? null,
     writeFile: (_, contents) => {

@@ -97,7 +97,7 @@ interface LogSumExpBackward {
  * Edges: as softmax. Accuracy: ≤ 4 ulp (f32), ≤ 8 ulp (f64). Cost: as softmax.
  *
  * @example
- * logSumExpBackward(2, [0, Math.log(3)]); // [0.5, 1.5]
+ * logSumExpBackward(2, [1000, 1000]); // [1, 1]
  */
 export const logSumExpBackward: LogSumExpBackward = ((
   dlse: number | Logits,

@@ -129,6 +129,13 @@ export function logSumExpForm(
  * Edges: p[y] = 0 gives a loss of ∞ and a gradient of NaN (0·∞); an overflowing exponential gives NaN.
  *
  * @param dx  receives the gradient; may be x
+ * @param x  logits of one row
+ * @param y  the true class
+ * @param scale  the gradient of the loss that is returned
+ * @returns the loss, in nats
+ *
+ * @example
+ * naiveCrossEntropyWithGrad(new Float32Array(2), Float32Array.of(1000, 0), 0, 1); // NaN
  */
 export function naiveCrossEntropyWithGrad(dx: Float32Array, x: Float32Array, y: number, scale: number): number {
   const { fround } = Math;

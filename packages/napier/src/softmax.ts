@@ -102,7 +102,7 @@ export const logSoftmax: Elementwise<MapOptions> = ((logits: Logits, options: Ma
  * Source: as logSoftmax; it divides exponentials, it never exponentiates a log-softmax
  *
  * @example
- * softmax([0, Math.log(3)]); // [0.25, 0.75]
+ * softmax([1000, 1000, -Infinity]); // [0.5, 0.5, 0]
  */
 export const softmax: Elementwise<MapOptions> = ((logits: Logits, options: MapOptions = {}) =>
   map(

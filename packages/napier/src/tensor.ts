@@ -83,7 +83,17 @@ export interface View {
   readonly rows: number;
 }
 
-/** [rows, columns] from nested arrays, as f64. */
+/**
+ * A tensor from nested arrays, as f64.
+ *
+ * @param rows  arrays of one length
+ * @returns `{ data, shape }`, data a Float64Array, shape [rows, columns]
+ * @throws {RangeError} a row of another length than the first
+ * @throws {TypeError} an entry that is no number
+ *
+ * @example
+ * fromRows([[1, 2], [3, 4]]).shape; // [2, 2]
+ */
 export function fromRows(rows: readonly (readonly number[])[]): { data: Float64Array; shape: [number, number] } {
   const columns = rows.length === 0 ? 0 : rows[0].length;
   const data = new Float64Array(rows.length * columns);

@@ -1,0 +1,42 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+const CHECK = `import { deepStrictEqual } from "node:assert/strict";
+const plain = (value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
+const check = (expression, value, expected) => deepStrictEqual(plain(value), expected, \`\${expression}: got \${JSON.stringify(plain(value))}\`);
+`;
+
+/** Whether a comment is a JavaScript value. */
+function isValue(text: string): boolean {
+  if (!/^[[{\d"'-]|^(NaN|Infinity|true|false)$/.test(text)) return false;
+  try {
+    new Function(`return (${text});`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Runs an example in a Node of its own: in each line `expression; // value` the expression must give the value.
+ * Returns how many lines were compared; throws what the example throws.
+ */
+export function runExample(name: string, code: string): number {
+  let compared = 0;
+  const lines = code.split("\n").map((line) => {
+    const [, expression, comment] = /^\s*(.+?);\s*\/\/ (.+)$/.exec(line) ?? [];
+    if (comment === undefined || /^(const|let|import)\b/.test(expression) || !isValue(comment)) return line;
+    compared++;
+    return `check(${JSON.stringify(expression)}, ${expression}, ${comment});`;
+  });
+  const folder = join(ROOT, "node_modules/.examples"); // where the workspaces' names resolve
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${name}.mjs`);
+  writeFileSync(file, CHECK + lines.join("\n"));
+  execFileSync(process.execPath, [file], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  return compared;
+}
