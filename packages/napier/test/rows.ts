@@ -53,7 +53,10 @@ export function* rowsByKind(dtype: Dtype, scale = 1): Generator<{ kind: string; 
     // undominated rows of many classes, about both borders of the shift (±40) and far away
     const offset = [0, 30, 39, 41, -38, -42, 1000, -1e5, 1e6, -2e6][i % 10];
     const deviation = 0.1 + 2 * random.uniform();
-    yield each("flat", Array.from({ length: 33 + random.below(300) }, () => offset + deviation * normal()));
+    yield each(
+      "flat",
+      Array.from({ length: 33 + random.below(300) }, () => offset + deviation * normal()),
+    );
   }
   for (let i = 0; i < times(20); i++) {
     // many terms at one value: their errors have one sign
