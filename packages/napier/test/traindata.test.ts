@@ -93,7 +93,7 @@ describe("scaling", () => {
     expect(center).toEqual(Float32Array.of(2, 5, 0));
   });
 
-  test("a constant whose mean is not itself, and a spread whose inverse leaves f32", async () => {
+  test("a constant that is no short fraction, and a spread whose inverse leaves f32", async () => {
     const columns = matrix([0.1, 0, 0.1, 2 ** -140, 0.1, 0], 2);
     for (const kind of ["standard", "minmax"] as const) {
       const { center, factor } = await scalingOf(columns, allRows(3), kind, pace);
@@ -164,6 +164,8 @@ describe("the order of an epoch", () => {
       else windows.push(new Set([block]));
     }
     expect(windows.map((window) => window.size)).toEqual([16, 16, 8]);
+    // half of a window has rows of all its blocks
+    expect(new Set(blocks.slice(0, 8 * 3686))).toHaveLength(16);
     expect([...windows[0]].sort((a, b) => a - b)).not.toEqual(Array.from({ length: 16 }, (_, block) => block));
   });
 });
