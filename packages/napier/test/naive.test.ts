@@ -141,6 +141,15 @@ describe("the loss and gradient of the demonstration", () => {
     }
   });
 
+  test("takes the steps of logOfSoftmax in f32, bit for bit", () => {
+    const random = rng(4);
+    for (let k = 0; k < 200; k++) {
+      const x = Array.from({ length: 1 + (k % 12) }, () => Math.fround((random.uniform() - 0.5) * 100));
+      const y = k % x.length;
+      expect(run(x, y).loss).toBe(-logOfSoftmax(x, "f32").log[y]);
+    }
+  });
+
   test("an exponential that overflows gives NaN", () => {
     expect(run([89, 0], 0)).toEqual({ loss: nan, dx: [nan, nan] });
     expect(run([89, 0], 1)).toEqual({ loss: inf, dx: [nan, nan] });

@@ -102,6 +102,15 @@ describe("scaling", () => {
     }
   });
 
+  test("sums go block by block, as a stream's would", async () => {
+    // ±2^60 at the ends of two blocks of ones: a running sum over all rows would lose the second block's ones
+    const values = new Float32Array(8192).fill(1);
+    values[4095] = 2 ** 60;
+    values[8191] = -(2 ** 60);
+    const { center } = await scalingOf(matrix(values, 1), allRows(8192), "standard", pace);
+    expect(center[0]).toBe(1);
+  });
+
   test("a large offset does not swallow the deviation", async () => {
     const values = Float32Array.from({ length: 1000 }, (_, i) => 2 ** 23 + (i % 2));
     const { center, factor } = await scalingOf(matrix(values, 1), allRows(1000), "standard", pace);
