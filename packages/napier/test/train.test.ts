@@ -32,6 +32,12 @@ describe("learning", () => {
     expect({ rows, accuracy }).toEqual({ rows: 20, accuracy: 0.75 });
   });
 
+  test("the docstring's example", async () => {
+    const x = { data: [0, 1, 2, 3], shape: [4, 1] };
+    const model = await fit({ x, y: ["low", "low", "high", "high"], learningRate: 0.1, epochs: 100 });
+    expect(model.predict(x)).toEqual(["low", "low", "high", "high"]);
+  });
+
   test("a hidden layer learns XOR, which no linear model can", async () => {
     const x = matrix([0, 0, 0, 1, 1, 0, 1, 1], 2);
     const y = [0, 1, 1, 0];
