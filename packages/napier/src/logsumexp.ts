@@ -1,4 +1,4 @@
-import { rangeError, typeError } from "./check.ts";
+import { typeError } from "./check.ts";
 import {
   allocate,
   type Data,
@@ -10,7 +10,7 @@ import {
   receiver,
   type Tensor,
   type View,
-  view,
+  viewRows,
   viewWithOptions,
   wrap,
   wrapRows,
@@ -63,15 +63,9 @@ function perRowGradients(caller: string, name: string, value: number | Logits, x
     if (x.rows !== 1) throw typeError(caller, name, `an array of ${x.rows} numbers, one for each row`, value);
     return value;
   }
-  const shape = x.shape.filter((_, d) => d !== x.axis);
-  const isFlat = Array.isArray(value) || ArrayBuffer.isView(value);
-  if (isFlat || shape.length > 0) {
-    const g = view(caller, name, value, {});
-    if (g.dtype !== x.dtype) throw typeError(caller, name, `${x.dtype} as the logits`, ` ${g.dtype}`);
-    if (g.data.length !== x.rows) throw rangeError(caller, name, `${x.rows} numbers, one for each row`, g.data.length);
-    return g;
-  }
-  throw typeError(caller, name, "a number", value);
+  const g = viewRows(caller, name, value, x);
+  if (g.dtype !== x.dtype) throw typeError(caller, name, `${x.dtype} as the logits`, ` ${g.dtype}`);
+  return g;
 }
 
 interface LogSumExpBackward {
@@ -92,7 +86,7 @@ interface LogSumExpBackward {
  * @param logits  what logSumExp was given
  * @param options  `shape`, `axis`, `out` as in logSoftmax
  * @returns same kind, dtype and shape as logits
- * @throws {RangeError} not one gradient for each row
+ * @throws {RangeError} not one gradient for each row; a tensor of another shape than the logits' without the axis
  *
  * Edges: as softmax. Accuracy: ≤ 4 ulp (f32), ≤ 8 ulp (f64). Cost: as softmax.
  *

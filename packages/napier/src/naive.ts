@@ -48,6 +48,18 @@ function sumOf(terms: readonly number[], format: Format): number {
   return terms.reduce((sum, term) => roundTo(sum + term, format), 0);
 }
 
+interface SoftmaxSteps {
+  exp: number[];
+  sum: number;
+  softmax: number[];
+}
+
+function softmaxSteps(caller: string, logits: ArrayLike<number>, format: Format): SoftmaxSteps {
+  const exponentials = check(caller, logits, format).map((x) => exp(x, format));
+  const sum = sumOf(exponentials, format);
+  return { exp: exponentials, sum, softmax: exponentials.map((e) => roundTo(e / sum, format)) };
+}
+
 /**
  * x to the nearest number of the format, ties to even; subnormals and overflow as IEEE 754 has them.
  *
@@ -74,10 +86,8 @@ export function round(x: number, format: Format): number {
  * @example
  * softmax([1000, 0], "f64"); // { exp: [Infinity, 1], sum: Infinity, softmax: [NaN, 0] }
  */
-export function softmax(logits: ArrayLike<number>, format: Format): { exp: number[]; sum: number; softmax: number[] } {
-  const exponentials = check("softmax", logits, format).map((x) => exp(x, format));
-  const sum = sumOf(exponentials, format);
-  return { exp: exponentials, sum, softmax: exponentials.map((e) => roundTo(e / sum, format)) };
+export function softmax(logits: ArrayLike<number>, format: Format): SoftmaxSteps {
+  return softmaxSteps("softmax", logits, format);
 }
 
 /**
@@ -90,11 +100,8 @@ export function softmax(logits: ArrayLike<number>, format: Format): { exp: numbe
  * @example
  * logOfSoftmax([0, -1000], "f64").log; // [0, -Infinity]
  */
-export function logOfSoftmax(
-  logits: ArrayLike<number>,
-  format: Format,
-): { exp: number[]; sum: number; softmax: number[]; log: number[] } {
-  const steps = softmax(logits, format);
+export function logOfSoftmax(logits: ArrayLike<number>, format: Format): SoftmaxSteps & { log: number[] } {
+  const steps = softmaxSteps("logOfSoftmax", logits, format);
   return { ...steps, log: steps.softmax.map((p) => log(p, format)) };
 }
 

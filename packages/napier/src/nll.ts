@@ -1,4 +1,4 @@
-import { checkOptions, rangeError, typeError } from "./check.ts";
+import { checkOptions, typeError } from "./check.ts";
 import { type Loss, type LossOptions, reduce, reductionOf } from "./reduction.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import {
@@ -10,6 +10,7 @@ import {
   type Tensor,
   type View,
   view,
+  viewRows,
   wrap,
 } from "./tensor.ts";
 
@@ -22,6 +23,9 @@ function positions(logProbs: View, y: Int32Array): Float64Array {
   }
   return at;
 }
+
+/** −v, without −0, and with the canonical NaN whatever the bits of v's. */
+const negative = (v: number): number => (Number.isNaN(v) ? Number.NaN : 0 - v);
 
 /**
  * Negative log-likelihood: minus the log-probability of the true class.
@@ -49,8 +53,8 @@ export const nllLoss: Loss<LossOptions> = ((logProbs: Logits, targets: Targets, 
   checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
   const reduction = reductionOf(caller, options);
   const x = view(caller, "logProbs", logProbs, options);
-  const y = classIndices(caller, targets, x);
-  const losses = positions(x, y).map((k) => 0 - x.data[k]);
+  const y = classIndices(caller, targets, x, "logProbs");
+  const losses = positions(x, y).map((k) => negative(x.data[k]));
   return reduce(caller, losses, reduction, x, options.out);
 }) as Loss<LossOptions>;
 
@@ -72,7 +76,8 @@ interface NllLossBackward {
  * @param targets  as in nllLoss
  * @param options  as in nllLoss; `out` receives the gradient
  * @returns same kind, dtype and shape as logProbs
- * @throws {RangeError} a target is not a class; not one gradient for each row with "none"
+ * @throws {RangeError} a target is not a class; not one gradient for each row with "none", or a tensor of another shape
+ * than the losses'
  *
  * Accuracy: ≤ 1 ulp.
  *
@@ -89,20 +94,23 @@ export const nllLossBackward: NllLossBackward = ((
   checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
   const reduction = reductionOf(caller, options);
   const x = view(caller, "logProbs", logProbs, options);
-  const y = classIndices(caller, targets, x);
+  const y = classIndices(caller, targets, x, "logProbs");
   let gradients: Data;
+  const inputs = [x];
   if (reduction === "none" && typeof dloss !== "number") {
-    gradients = view(caller, "dloss", dloss, {}).data;
-    if (gradients.length !== x.rows) throw rangeError(caller, "dloss", `${x.rows} numbers`, gradients.length);
+    const g = viewRows(caller, "dloss", dloss, x);
+    inputs.push(g);
+    gradients = g.data;
   } else {
     if (typeof dloss !== "number") throw typeError(caller, "dloss", `a number for reduction "${reduction}"`, dloss);
     if (reduction === "none" && x.rows !== 1)
       throw typeError(caller, "dloss", `${x.rows} numbers, one for each row`, dloss);
     gradients = new Array<number>(x.rows).fill(reduction === "mean" ? dloss / x.rows : dloss);
   }
-  const out = receiver(caller, x, x.data.length, options.out, [x]);
+  const out = receiver(caller, x, x.data.length, options.out, inputs);
   const at = positions(x, y);
-  out.fill(0);
-  for (let i = 0; i < at.length; i++) out[at[i]] = 0 - gradients[i];
+  // `out` may be dloss itself, where there is one class.
+  if (x.classes > 1) out.fill(0);
+  for (let i = 0; i < at.length; i++) out[at[i]] = negative(gradients[i]);
   return wrap(x, out, x.shape);
 }) as NllLossBackward;

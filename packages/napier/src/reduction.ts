@@ -40,17 +40,28 @@ export function reductionOf(caller: string, options: LossOptions): ReductionName
   return reduction;
 }
 
-/** Neumaier's compensated sum, in row order: the same for any tiling, off by less than an ulp. */
-function total(losses: Float64Array | Float32Array): number {
+/** Neumaier's compensated sum of the losses times a power of two, in row order: the same for any tiling, off by less than an ulp. */
+function total(losses: Float64Array | Float32Array, factor: number): number {
   let sum = 0;
   let lost = 0;
-  for (const loss of losses) {
+  for (const unscaled of losses) {
+    const loss = unscaled * factor;
     const next = sum + loss;
     const error = Math.abs(sum) >= Math.abs(loss) ? sum - next + loss : loss - next + sum;
     lost += Number.isFinite(error) ? error : 0; // an infinite loss has no rounding error, only a NaN in its place
     sum = next;
   }
   return sum + lost;
+}
+
+const DOWN = 1.1102230246251565e-16; // 2^-53: a sum of as many finite losses as there are indices stays finite
+
+/** The sum, or the mean. A partial sum may lie beyond the largest f64 where the result does not. */
+function combine(losses: Float64Array | Float32Array, isMean: boolean): number {
+  const count = isMean && losses.length > 0 ? losses.length : 1;
+  const plain = total(losses, 1) / count;
+  if (Number.isFinite(plain) || !losses.every(Number.isFinite)) return plain;
+  return total(losses, DOWN) / count / DOWN;
 }
 
 /** Losses of the rows, f64 or already in the dtype, in the caller's reduction and dtype. */
@@ -66,7 +77,6 @@ export function reduce(
     for (let i = 0; i < losses.length; i++) rows[i] = losses[i];
     return wrapRows(x, rows);
   }
-  const sum = total(losses);
-  const value = reduction === "sum" || losses.length === 0 ? sum : sum / losses.length;
+  const value = combine(losses, reduction === "mean");
   return (x.dtype === "f32" ? Math.fround(value) : value) + 0;
 }

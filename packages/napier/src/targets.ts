@@ -14,9 +14,9 @@ function isData(value: unknown): value is TargetData {
 }
 
 /** The class of each row, checked: as many as rows, each an integer from 0 to classes − 1. */
-export function classIndices(caller: string, targets: Targets, logits: View): Int32Array {
+export function classIndices(caller: string, targets: Targets, logits: View, logitsName = "logits"): Int32Array {
   const { classes, rows } = logits;
-  if (classes === 0) throw rangeError(caller, "logits", "at least 1 class", " 0");
+  if (classes === 0) throw rangeError(caller, logitsName, "at least 1 class", " 0");
   let data: TargetData;
   let name = "targets";
   if (typeof targets === "number") {

@@ -89,19 +89,20 @@ export interface View {
  * @param rows  arrays of one length
  * @returns `{ data, shape }`, data a Float64Array, shape [rows, columns]
  * @throws {RangeError} a row of another length than the first
- * @throws {TypeError} an entry that is no number
+ * @throws {TypeError} not an array of arrays; an entry that is no number
  *
  * @example
  * fromRows([[1, 2], [3, 4]]).shape; // [2, 2]
  */
 export function fromRows(rows: readonly (readonly number[])[]): { data: Float64Array; shape: [number, number] } {
+  if (!Array.isArray(rows)) throw typeError("fromRows", "rows", "an array of arrays", rows);
+  for (let i = 0; i < rows.length; i++) checkData("fromRows", `rows[${i}]`, rows[i]);
   const columns = rows.length === 0 ? 0 : rows[0].length;
   const data = new Float64Array(rows.length * columns);
   rows.forEach((row, i) => {
     if (row.length !== columns) {
       throw rangeError("fromRows", `rows[${i}]`, `${columns} numbers as in rows[0]`, row.length);
     }
-    checkData("fromRows", `rows[${i}]`, row);
     data.set(row, i * columns);
   });
   return { data, shape: [rows.length, columns] };
@@ -177,6 +178,24 @@ export function viewLike(caller: string, name: string, value: Logits, like: View
     throw typeError(caller, name, `${like.dtype} as the argument before`, ` ${second.dtype}`);
   if (second.shape.length !== like.shape.length || second.shape.some((size, d) => size !== like.shape[d])) {
     throw rangeError(caller, name, `shape [${like.shape.join(", ")}]`, ` [${second.shape.join(", ")}]`);
+  }
+  return second;
+}
+
+/** One number for each row of another argument: a flat array, or a tensor of its shape without the class axis. */
+export function viewRows(caller: string, name: string, value: Logits, like: View): View {
+  const isFlat = Array.isArray(value) || ArrayBuffer.isView(value);
+  const { shape, dims } = (isFlat ? {} : (value ?? {})) as Partial<Tensor & OnnxTensor>;
+  const own = dims ?? shape;
+  // What a single row of rank 1 reduces to has no dimension, and needs no axis here.
+  const isScalar = Array.isArray(own) && own.length === 0;
+  const second = view(caller, name, isScalar ? ({ ...value, [dims ? "dims" : "shape"]: [1] } as Tensor) : value, {});
+  if (second.data.length !== like.rows) {
+    throw rangeError(caller, name, `${like.rows} numbers, one for each row`, second.data.length);
+  }
+  const expected = like.shape.filter((_, d) => d !== like.axis);
+  if (own !== undefined && (own.length !== expected.length || own.some((size, d) => size !== expected[d]))) {
+    throw rangeError(caller, `${name}.${second.kind}`, `[${expected.join(", ")}]`, ` [${own.join(", ")}]`);
   }
   return second;
 }

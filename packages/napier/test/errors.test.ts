@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import * as exact from "../src/exact.ts";
 import {
   crossEntropy,
   crossEntropyWithGrad,
@@ -10,7 +11,10 @@ import {
   nllLoss,
   nllLossBackward,
   softmax,
+  softmaxBackward,
 } from "../src/index.ts";
+import * as naive from "../src/naive.ts";
+import { Workspace } from "../src/wasm.ts";
 
 // As a JavaScript caller would: the types would refuse most of these.
 const wrong = (value: unknown) => value as never;
@@ -138,7 +142,7 @@ const MESSAGES: [() => unknown, string][] = [
   ],
   [
     () => nllLossBackward([1, 2, 3], [1, 2, 3, 4], [0, 0], { shape: [2, 2], reduction: "none" }),
-    "RangeError: nllLossBackward: dloss expected 2 numbers, got 3",
+    "RangeError: nllLossBackward: dloss expected 2 numbers, one for each row, got 3",
   ],
   [
     () => nllLossBackward(1, [1, 2, 3, 4], [0, 0], { shape: [2, 2], reduction: "none" }),
@@ -161,6 +165,212 @@ const MESSAGES: [() => unknown, string][] = [
     () => logSumExpBackward(wrong(Float32Array.of(1)), wrong([1, 2])),
     "TypeError: logSumExpBackward: dlse expected f64 as the logits, got f32",
   ],
+  // fromRows
+  [() => fromRows(wrong(5)), "TypeError: fromRows: rows expected an array of arrays, got 5"],
+  [() => fromRows(wrong(null)), "TypeError: fromRows: rows expected an array of arrays, got null"],
+  [
+    () => fromRows(wrong([[1], null])),
+    "TypeError: fromRows: rows[1] expected number[], Float32Array or Float64Array, got null",
+  ],
+  [
+    () => fromRows(wrong([1, 2])),
+    "TypeError: fromRows: rows[0] expected number[], Float32Array or Float64Array, got 1",
+  ],
+  // data and shape of tensors
+  [
+    () => softmax(wrong({ data: "12", shape: [2] })),
+    'TypeError: softmax: logits.data expected number[], Float32Array or Float64Array, got "12"',
+  ],
+  [
+    () => softmax({ data: [1, wrong(null)], shape: [2] }),
+    "TypeError: softmax: logits.data[1] expected a number, got null",
+  ],
+  [
+    () => softmax(wrong({ data: [1, 2], dims: 2, type: "float64" })),
+    "TypeError: softmax: logits.dims expected an array of sizes, got 2",
+  ],
+  [
+    () => softmax({ data: [1, 2], dims: [-2], type: "float64" }),
+    "RangeError: softmax: logits.dims[0] expected an integer from 0, got -2",
+  ],
+  [
+    () => softmax(wrong({ data: [1, 2], dims: [2] })),
+    'TypeError: softmax: logits.type expected "float64" for its data, got ""',
+  ],
+  [
+    () => softmax([1, 2, 3], { shape: [2, 2] }),
+    "RangeError: softmax: logits expected 4 elements for shape [2, 2], got 3",
+  ],
+  [
+    () => softmax([1], { shape: [] }),
+    "RangeError: softmax: logits expected at least 1 dimension, got 0; the classes need an axis",
+  ],
+  [
+    () => softmax([1, 2], { shape: wrong([[2]]) }),
+    "RangeError: softmax: options.shape[0] expected an integer from 0, got an array",
+  ],
+  [
+    () => softmax([1, 2], { shape: [1, 2], axis: -3 }),
+    "RangeError: softmax: options.axis expected an integer from -2 to 1, got -3",
+  ],
+  [
+    () => softmax([1, 2], { axis: wrong({}) }),
+    "RangeError: softmax: options.axis expected an integer from -1 to 0, got an object with no keys",
+  ],
+  [() => softmax([1, 2], wrong(null)), "TypeError: softmax: options expected an object, got null"],
+  // out
+  [
+    () => softmax([1, 2], { out: wrong(new Array(2)) }),
+    "TypeError: softmax: options.out[0] expected a number, got undefined",
+  ],
+  [
+    () => softmax([1, 2], { out: wrong({}) }),
+    "TypeError: softmax: options.out expected number[], Float32Array or Float64Array, got an object with no keys",
+  ],
+  [
+    () => logSumExp(buffer.subarray(0, 4), { shape: [2, 2], out: buffer.subarray(3, 5) }),
+    "RangeError: logSumExp: options.out expected an array that does not overlap an input, got one that does",
+  ],
+  [
+    () => crossEntropy([1, 2, 3, 4], [0, 1], { shape: [2, 2], reduction: "none", out: [0] }),
+    "RangeError: crossEntropy: options.out expected 2 elements, got 1",
+  ],
+  [
+    () => crossEntropyWithGrad([1, 2], 0, { out: [0] }),
+    "RangeError: crossEntropyWithGrad: options.out expected 2 elements, got 1",
+  ],
+  [
+    () => nllLossBackward(1, [1, 2], 0, { out: [0] }),
+    "RangeError: nllLossBackward: options.out expected 2 elements, got 1",
+  ],
+  [
+    () =>
+      nllLossBackward(buffer.subarray(0, 2), new Float64Array(4), [0, 0], {
+        shape: [2, 2],
+        reduction: "none",
+        out: buffer.subarray(0, 4),
+      }),
+    "RangeError: nllLossBackward: options.out expected an array that does not overlap an input, got one that does",
+  ],
+  [
+    () => softmaxBackward(new Float64Array(4), buffer.subarray(0, 4), { out: buffer.subarray(2, 6) }),
+    "RangeError: softmaxBackward: options.out expected an array that does not overlap an input, got one that does",
+  ],
+  // targets
+  [
+    () => crossEntropy([1, 2], wrong(null)),
+    "TypeError: crossEntropy: targets expected a number, number[], Int32Array, BigInt64Array or a tensor of these, got null",
+  ],
+  [
+    () => crossEntropy([1, 2], wrong({ data: [0.5, 0.5] as unknown, shape: [2] })),
+    "RangeError: crossEntropy: targets.shape expected [], got [2]",
+  ],
+  [
+    () => crossEntropy([1, 2], wrong({ data: Float64Array.of(0), shape: [] })),
+    "TypeError: crossEntropy: targets expected a number, number[], Int32Array, BigInt64Array or a tensor of these, got an object with data, shape",
+  ],
+  [
+    () => crossEntropy([1, 2, 3, 4], { data: [0, 1], dims: [2, 1], type: "int64" }, { shape: [2, 2] }),
+    "RangeError: crossEntropy: targets.dims expected [2], got [2, 1]",
+  ],
+  [
+    () => crossEntropy([1, 2, 3, 4], wrong({ data: [0, 1] }), { shape: [2, 2] }),
+    "RangeError: crossEntropy: targets.dims expected [2], got undefined",
+  ],
+  [
+    () => crossEntropy([1, 2, 3, 4], { data: [0], shape: [2] }, { shape: [2, 2] }),
+    "RangeError: crossEntropy: targets.data expected 2 class indices, got 1",
+  ],
+  [() => crossEntropy([1, 2], [0, 1]), "RangeError: crossEntropy: targets expected 1 class index, got 2"],
+  [
+    () => crossEntropy([1, 2], { data: [3], shape: [] }),
+    "RangeError: crossEntropy: targets.data[0] expected an integer from 0 to 1, got 3",
+  ],
+  [
+    () => crossEntropy([1, 2], wrong(["1"])),
+    'RangeError: crossEntropy: targets[0] expected an integer from 0 to 1, got "1"',
+  ],
+  [() => crossEntropy([1, 2], [0.5]), "RangeError: crossEntropy: targets[0] expected an integer from 0 to 1, got 0.5"],
+  [() => nllLoss([], 0), "RangeError: nllLoss: logProbs expected at least 1 class, got 0"],
+  [() => nllLoss([-1, -2], 2), "RangeError: nllLoss: targets expected an integer from 0 to 1, got 2"],
+  [
+    () => nllLoss([-1], 0, wrong({ weight: [1] })),
+    "TypeError: nllLoss: options expected only shape, axis, out, reduction, got weight",
+  ],
+  // gradients that are given
+  [
+    () => nllLossBackward(wrong("1"), [1, 2], 0),
+    'TypeError: nllLossBackward: dloss expected a number for reduction "mean", got "1"',
+  ],
+  [
+    () => nllLossBackward(wrong([1]), [1, 2], 0, { reduction: "sum" }),
+    'TypeError: nllLossBackward: dloss expected a number for reduction "sum", got an array',
+  ],
+  [
+    () => nllLossBackward(wrong(null), [1, 2], 0, { reduction: "none" }),
+    "TypeError: nllLossBackward: dloss expected number[], Float32Array, Float64Array or { data, shape }, got null",
+  ],
+  [
+    () =>
+      nllLossBackward(wrong({ data: [1, 1], shape: [2, 1] }), [1, 2, 3, 4], [0, 0], {
+        shape: [2, 2],
+        reduction: "none",
+      }),
+    "RangeError: nllLossBackward: dloss.shape expected [2], got [2, 1]",
+  ],
+  [() => nllLossBackward(1, [], 0), "RangeError: nllLossBackward: logProbs expected at least 1 class, got 0"],
+  [
+    () => logSumExpBackward(wrong(undefined), [1, 2]),
+    "TypeError: logSumExpBackward: dlse expected number[], Float32Array, Float64Array or { data, shape }, got undefined",
+  ],
+  [
+    () =>
+      logSumExpBackward(
+        { data: [1, 1, 1, 1], dims: [4], type: "float64" },
+        { data: new Array(8).fill(0), shape: [2, 2, 2] },
+      ),
+    "RangeError: logSumExpBackward: dlse.dims expected [2, 2], got [4]",
+  ],
+  [
+    () => logSumExpBackward({ data: [1, 2], shape: [] }, { data: [1, 2], shape: [2] }),
+    "RangeError: logSumExpBackward: dlse expected 1 elements for shape [1], got 2",
+  ],
+  [
+    () => softmaxBackward(wrong(Float32Array.of(1)), wrong([1])),
+    "TypeError: softmaxBackward: probs expected f32 as the argument before, got f64",
+  ],
+  [
+    () => softmaxBackward({ data: [1, 2], shape: [1, 2] }, { data: [1, 2], shape: [2, 1] }),
+    "RangeError: softmaxBackward: probs expected shape [1, 2], got [2, 1]",
+  ],
+  [
+    () => softmaxBackward(wrong(Symbol("g")), [1]),
+    "TypeError: softmaxBackward: dprobs expected number[], Float32Array, Float64Array or { data, shape }, got Symbol(g)",
+  ],
+  // naive
+  [
+    () => naive.round(1, wrong(undefined)),
+    'RangeError: round: format expected "f16" or "bf16" or "f32" or "f64", got undefined',
+  ],
+  [
+    () => naive.softmax(wrong(1), "f32"),
+    "TypeError: softmax: logits expected number[], Float32Array or Float64Array, got 1",
+  ],
+  [
+    () => naive.logOfSoftmax(wrong([[1, 2]]), "f32"),
+    "TypeError: logOfSoftmax: logits[0] expected a number, got an array; fromRows(rows) makes { data, shape }",
+  ],
+  [
+    () => naive.logOfSoftmax([1], wrong("float32")),
+    'RangeError: logOfSoftmax: format expected "f16" or "bf16" or "f32" or "f64", got "float32"',
+  ],
+  [
+    () => naive.logSumExpForm([1], wrong(32)),
+    'RangeError: logSumExpForm: format expected "f16" or "bf16" or "f32" or "f64", got 32',
+  ],
+  // inside
+  [() => exact.exact(Infinity), "RangeError: exact: x expected a finite number, got Infinity"],
+  [() => exact.div(exact.ONE, exact.ZERO), "RangeError: div: b expected a number other than 0, got 0"],
 ];
 
 test.each(MESSAGES)("%s", (call, message) => {
@@ -171,4 +381,12 @@ test.each(MESSAGES)("%s", (call, message) => {
     text = String(error);
   }
   expect(text).toBe(message);
+});
+
+test("rows beyond what WebAssembly can address", () => {
+  const space = new Workspace();
+  const [start] = space.layout(0);
+  expect(() => space.layout(2 ** 33)).toThrow(
+    new RangeError(`the kernels need ${start + 2 ** 33} bytes of WebAssembly memory, more than this runtime gives`),
+  );
 });
