@@ -3,40 +3,37 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import asc from "assemblyscript/asc";
 
-/** The text of bytes.ts for the *.as.ts files of a folder: the same sources give the same text on every machine. */
-export async function compileKernels(folder: string): Promise<string> {
-  const names = readdirSync(folder)
-    .filter((name) => name.endsWith(".as.ts"))
-    .sort();
-  const sources = new Map(names.map((name) => [name, readFileSync(`${folder}/${name}`, "utf8")]));
-  const sha256 = createHash("sha256");
-  for (const [name, text] of sources) sha256.update(`${name}\n${text}`);
+/** The sources of a folder's kernels by name, in bytewise order. */
+function sources(folder: string): Map<string, string> {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".as.ts"));
+  return new Map(names.sort().map((name) => [name, readFileSync(`${folder}/${name}`, "utf8")]));
+}
 
-  let wasm: Uint8Array | undefined;
-  const flags = [
-    "-O3",
-    "--converge",
-    "--runtime",
-    "stub",
-    "--noAssert",
-    "--enable",
-    "simd",
-    "--outFile",
-    "kernels.wasm",
-  ];
-  const { error, stderr } = await asc.main(["index.as.ts", ...flags], {
-    readFile: (path) => sources.get(basename(path)) ?? null,
+/** The module of one of a folder's *.as.ts files: the same sources give the same bytes on every machine. */
+export async function compileModule(folder: string, entry: string): Promise<Uint8Array<ArrayBuffer>> {
+  const texts = sources(folder);
+  let wasm: Uint8Array<ArrayBuffer> | undefined;
+  const flags = ["-O3", "--converge", "--runtime", "stub", "--noAssert", "--enable", "simd"];
+  const { error, stderr } = await asc.main([entry, ...flags, "--outFile", "kernels.wasm"], {
+    readFile: (path) => texts.get(basename(path)) ?? null,
     writeFile: (_, contents) => {
-      wasm = contents as Uint8Array;
+      wasm = contents as Uint8Array<ArrayBuffer>;
     },
     listFiles: () => [],
   });
   if (error || !wasm) throw new Error(`the kernels do not compile:\n${stderr.toString()}`);
+  return wasm;
+}
+
+/** The text of bytes.ts. probe.as.ts is for tests and no part of it. */
+export async function compileKernels(folder: string): Promise<string> {
+  const sha256 = createHash("sha256");
+  for (const [name, text] of sources(folder)) if (name !== "probe.as.ts") sha256.update(`${name}\n${text}`);
   return `// Made by tools/kernels.ts (npm run gen) from the *.as.ts files beside it. Do not edit.
 
 /** sha256 of the sources, names and texts in bytewise order. */
 export const SOURCES_SHA256 = "${sha256.digest("hex")}";
 export const KERNELS_BASE64 =
-  "${Buffer.from(wasm).toString("base64")}";
+  "${Buffer.from(await compileModule(folder, "index.as.ts")).toString("base64")}";
 `;
 }

@@ -12,7 +12,7 @@ const rotate = (x: number, k: number): number => (x << k) | (x >>> (32 - k));
 
 /** @param stream  independent sequences of one seed (weights, shuffling of epoch n, …) */
 export function rng(seed: number, stream = 0): Rng {
-  let counter = (seed ^ Math.imul(stream, 0x9e3779b1)) | 0;
+  let counter = seed | 0;
   const fill = (): number => {
     counter = (counter + 0x9e3779b9) | 0;
     let z = counter ^ (counter >>> 16);
@@ -21,6 +21,7 @@ export function rng(seed: number, stream = 0): Rng {
     z = Math.imul(z, 0x735a2d97);
     return z ^ (z >>> 15);
   };
+  counter = fill() ^ stream; // hashed first: streams side by side share nothing
   let a = fill();
   let b = fill();
   let c = fill();

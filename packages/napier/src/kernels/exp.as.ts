@@ -1,3 +1,12 @@
+// Errors, read by the tests. exp_flat (e^x of flat.as.ts, f32 from −0 to −87) and exp_dominated (exp2_biased as an f32 row
+// uses it, to −104, in ulps of f32) are the maxima over every input; exp_any and log1p bounds, with the worst of a million
+// inputs. exp_shifted is e^(x − m) with TwoDiff's tail; see there.
+// exp_flat: at most 1.0831 ulp, at -27.379201889038086
+// exp_dominated: at most 0.0601 ulp, at -81.44479370117188
+// exp_any: at most 1 ulp, at -1.0044181418777782
+// exp_shifted: at most 1 ulp, at -1.0044181418777782
+// log1p: at most 0.9 ulp, at 0.4014135339217841
+
 import { EXP, REDUCTION } from "./coefficients.as";
 
 // A biased exponential carries 2^BIAS, so that it is stored as f32 (or f64) without ever going subnormal: what it is
@@ -64,7 +73,11 @@ function expm1_reduced(r: v128): v128 {
 
 /**
  * e^(x − m)·2^960 for x ≤ m, m finite; −∞ counts as −1373, NaN stays NaN. Error ≤ 1 ulp of f64.
- * x − m is rounded; its error (TwoDiff) joins the reduced argument: at |x − m| near 745 it would cost 2^8 ulp.
+ *
+ * x − m is rounded: d = x − m − tail, |tail| ≤ ulp(d) / 2, and e^(x − m) = e^d·(1 + tail + …). Left out, it would cost
+ * |tail| / 2^-53 = |d| / 2 ulp rounded up to a power of 2: 2^8 ulp at |d| near 745. TwoDiff has it exactly (Knuth: both
+ * parts are exact while nothing overflows), and it joins the reduced argument r before r is rounded: |tail| ≤ 2^-44, so
+ * that r + tail is off by half an ulp of r ≤ 2^-55, as it would be without it.
  */
 // @ts-ignore: decorator
 @inline

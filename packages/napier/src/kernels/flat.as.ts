@@ -17,7 +17,7 @@ const CLASSES: i32 = 32; // fewer classes seldom reach UNDOMINATED, and the try 
 const TRY: i32 = 128; // classes summed before a longer row is given up
 const FARTHEST: f32 = 1048576.0; // 2^20: m + log1p(s) in f64 is then off by 2^-33 at most
 
-const F32 = memory.data<f32>([12583039.0, 1.0], 16); // 1.5·2^23 + 127: leaves an exponent field in the low bits
+export const F32 = memory.data<f32>([12583039.0, 1.0], 16); // 1.5·2^23 + 127: leaves an exponent field in the low bits
 const PAD = memory.data(64, 16);
 const STORED = memory.data(64, 16);
 
@@ -31,7 +31,7 @@ export function holds(classes: i32, largest: f32, lowest: f32, shift: f32): bool
 /** e^x in f32 lanes, −87 ≤ x ≤ 40. */
 // @ts-ignore: decorator
 @inline
-function exp_f32(
+export function exp_f32(
   x: v128, log2e: v128, high: v128, low: v128, magic: v128, one: v128,
   c0: v128, c1: v128, c2: v128, c3: v128, c4: v128,
 ): v128 {
