@@ -41,7 +41,6 @@ const PACKAGES: Record<string, string> = {
   "napier/train": "packages/napier/src/train/index.ts",
   "@napier/onnx": "packages/onnx/src/index.ts",
   "@napier/cli": "packages/cli/src/index.ts",
-  "#exact": "packages/napier/src/exact.ts",
 };
 
 const matches = (pattern: string, file: string): boolean =>
@@ -64,6 +63,7 @@ function imports(file: string): string[] {
   const names = [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1]);
   return names.flatMap((name) => {
     if (name in PACKAGES) return [PACKAGES[name]];
+    if (name.startsWith("#napier/")) return [`packages/napier/src/${name.slice("#napier/".length)}.ts`];
     if (!name.startsWith(".")) return [];
     return [normalize(join(dirname(file), name)).replace(/\.as$/, ".as.ts")];
   });

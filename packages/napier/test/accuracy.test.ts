@@ -15,7 +15,7 @@ import * as crossEntropyRef from "../src/kernels/crossentropy.ref.ts";
 import { logSumExpBackwardRow, logSumExpRow } from "../src/kernels/logsumexp.ref.ts";
 import * as softmaxRef from "../src/kernels/softmax.ref.ts";
 import { ulpError, ulpOf } from "../src/ulp.ts";
-import { type Dtype, normals, rounded, rowsByKind, typed } from "./rows.ts";
+import { type Dtype, normals, rounded, rowsByKind, typed } from "../../../tools/hostile.ts";
 
 /** Largest error of a result against its reference, with the row it came from. */
 class Worst {

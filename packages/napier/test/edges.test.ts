@@ -10,7 +10,7 @@ import {
   softmax,
   softmaxBackward,
 } from "../src/index.ts";
-import { typed } from "./rows.ts";
+import { typed } from "../../../tools/hostile.ts";
 
 const [nan, inf] = [Number.NaN, Number.POSITIVE_INFINITY];
 

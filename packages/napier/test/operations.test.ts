@@ -11,7 +11,7 @@ import {
   softmax,
   softmaxBackward,
 } from "../src/index.ts";
-import { type Dtype, normals, typed } from "./rows.ts";
+import { type Dtype, normals, typed } from "../../../tools/hostile.ts";
 
 const normal = normals(3);
 const random = (length: number) => Array.from({ length }, () => 4 * normal());

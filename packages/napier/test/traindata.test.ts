@@ -6,7 +6,7 @@ import { scalingOf } from "../src/train/scale.ts";
 import { allRows, epochOrder, split } from "../src/train/shuffle.ts";
 import { Workspace } from "../src/wasm.ts";
 import { blobs, matrix } from "./blobs.ts";
-import { normals } from "./rows.ts";
+import { normals } from "../../../tools/hostile.ts";
 
 const pace = async (): Promise<void> => {};
 

@@ -1,4 +1,4 @@
-import { rng } from "../src/rng.ts";
+import { rng } from "#napier/rng";
 
 /** Normal numbers, seeded. */
 export function normals(seed: number): () => number {
