@@ -1,0 +1,108 @@
+/** A case of a suite in our words: which operation, and which of its results stand beside which of theirs. */
+import { classes, isStored, type OnnxCase, type Stored, type TorchCase, tensor } from "./load.ts";
+import * as operations from "./operations.ts";
+import { call, type Input, type LossOptions, Missing, type Result } from "./operations.ts";
+
+export interface Comparison {
+  readonly what: string;
+  readonly ours: Result;
+  readonly theirs: Stored;
+}
+
+/** Throws Missing where the core has no such function or option yet. */
+export function run(one: OnnxCase | TorchCase): Comparison[] {
+  return "inputs" in one ? runOnnx(one) : runTorch(one);
+}
+
+/** A function that the suite tests and the core does not have; once it has, this file must learn to call it. */
+function later(name: string): never {
+  call(name);
+  throw new Error(`${name} is there now: call it here`);
+}
+
+const REDUCTIONS = ["mean", "sum", "none"];
+
+/** Their names of a loss's options in ours; what they leave out is left out. */
+function lossOptions(given: Readonly<Record<string, unknown>>, weight: unknown): LossOptions {
+  const { reduction = "mean", ignore_index: ignoreIndex, label_smoothing: labelSmoothing, ...rest } = given;
+  if (!REDUCTIONS.includes(String(reduction))) throw new Error(`a reduction "${reduction}"`);
+  const others = Object.keys(rest).filter((key) => key !== "weight");
+  if (others.length > 0) throw new Error(`options ${others.join(", ")} have no name here`);
+  return {
+    reduction: reduction as LossOptions["reduction"],
+    ...(isStored(weight) && { weight: tensor(weight).data }),
+    ...(ignoreIndex !== undefined && { ignoreIndex }),
+    ...(labelSmoothing !== undefined && { labelSmoothing }),
+  };
+}
+
+function runOnnx({ op, attributes, inputs, outputs }: OnnxCase): Comparison[] {
+  const { axis = -1 } = attributes as { axis?: number };
+  const [x, second, weight] = inputs;
+  switch (op) {
+    case "LogSoftmax":
+      return [{ what: op, ours: operations.logSoftmax(tensor(x), axis).value, theirs: outputs[0] }];
+    case "Softmax":
+      return [{ what: op, ours: operations.softmax(tensor(x), axis).value, theirs: outputs[0] }];
+    case "ReduceLogSumExp": {
+      const axes = second.data.map(Number);
+      const { value } = operations.logSumExp(tensor(x), axes, attributes.keepdims !== 0);
+      return [{ what: op, ours: value, theirs: outputs[0] }];
+    }
+    case "NegativeLogLikelihoodLoss": {
+      const { value } = operations.nllLoss(tensor(x), classes(second), lossOptions(attributes, weight));
+      return [{ what: op, ours: value, theirs: outputs[0] }];
+    }
+    case "SoftmaxCrossEntropyLoss": {
+      const { value } = operations.crossEntropy(tensor(x), classes(second), lossOptions(attributes, weight));
+      const loss = { what: op, ours: value, theirs: outputs[0] };
+      if (outputs.length === 1) return [loss];
+      return [loss, { what: "log_prob", ours: operations.logSoftmax(tensor(x), 1).value, theirs: outputs[1] }];
+    }
+    case "Adam":
+    case "Momentum":
+      return later(op.toLowerCase());
+  }
+  throw new Error(`an operation ${op} of ONNX`);
+}
+
+function runTorch({ op, input, args, kwargs, output, grad_input }: TorchCase): Comparison[] {
+  const both = ({ value, gradient }: { value: Result; gradient: Result }): Comparison[] => [
+    { what: op, ours: value, theirs: output },
+    ...(grad_input === null ? [] : [{ what: "the gradient", ours: gradient, theirs: grad_input }]),
+  ];
+  const { mask, dtype, ...rest } = kwargs;
+  if (dtype !== undefined && dtype !== "torch.float64") throw new Missing(`a result of ${dtype}`);
+  const masked = isStored(mask) ? { mask: { data: mask.data.map(Number), shape: mask.shape } } : {};
+  const x = (): Input => tensor(input);
+  const [first, second] = args;
+  switch (op.replace(/^(masked|nn\.functional)\./, "")) {
+    case "log_softmax":
+      return both(operations.logSoftmax(x(), first as number, masked));
+    case "softmax":
+      return both(operations.softmax(x(), first as number, masked));
+    case "softmin":
+      return both(operations.softmin(x(), first as number, masked));
+    case "logsumexp": {
+      const { dim = first ?? [], keepdim = second ?? false } = rest;
+      return both(operations.logSumExp(x(), [dim].flat() as number[], keepdim as boolean, masked));
+    }
+    case "nll_loss":
+      return both(operations.nllLoss(x(), classes(first as Stored), lossOptions(rest, rest.weight)));
+    case "cross_entropy": {
+      if ((first as Stored).dtype !== "torch.int64") return later("softCrossEntropy");
+      return both(operations.crossEntropy(x(), classes(first as Stored), lossOptions(rest, rest.weight)));
+    }
+    case "logaddexp":
+      return later("logAddExp");
+    case "logcumsumexp":
+      return later("logCumSumExp");
+    case "kl_div":
+      return later("klDiv");
+    case "logsigmoid":
+      return later("logSigmoid");
+    case "binary_cross_entropy_with_logits":
+      return later("bceWithLogits");
+  }
+  throw new Error(`an operation ${op} of PyTorch`);
+}

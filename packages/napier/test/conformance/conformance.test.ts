@@ -1,0 +1,59 @@
+import { describe, expect, test } from "vitest";
+import { type Comparison, run } from "./cases.ts";
+import { later } from "./later.ts";
+import { FOLDER, floats, type Suite, suites } from "./load.ts";
+import { Missing } from "./operations.ts";
+
+const found = suites();
+
+if (found.length === 0) {
+  const missing = `no suites in ${FOLDER}: the cases of ONNX and PyTorch are not here; set NAPIER_CONFORMANCE to the folder that has them`;
+  test("conformance", ({ skip }) => {
+    if (process.env.CI === "true") throw new Error(missing);
+    console.warn(missing);
+    skip(missing);
+  });
+}
+
+/** Within their tolerance of theirs, and within our own bound of the exact answer. */
+function compare({ what, ours, theirs }: Comparison, { rtol, atol }: Suite["tolerance"]): void {
+  expect([...ours.shape], `${what}: shape`).toEqual(theirs.shape);
+  expect(ours.data.length, `${what}: length`).toBe(theirs.data.length);
+  floats(theirs).forEach((expected, k) => {
+    const actual = ours.data[k];
+    const near = Object.is(actual, expected) || Math.abs(actual - expected) <= atol + rtol * Math.abs(expected);
+    expect(near, `${what}[${k}]: expected ${expected}, got ${actual}`).toBe(true);
+  });
+  expect(ours.error, `${what}: error in parts of the bound`).toBeLessThanOrEqual(1);
+}
+
+describe.each(found)("$file", ({ file, cases, tolerance }) => {
+  const names = cases.map(({ name }) => name);
+  const results = cases.map((one) => {
+    try {
+      return { name: one.name, comparisons: run(one) };
+    } catch (error) {
+      return { name: one.name, error };
+    }
+  });
+  const absent = results.filter(({ error }) => error instanceof Missing).map(({ name }) => name);
+
+  test("every case has a name of its own", () => {
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.length).toBeGreaterThan(0);
+  });
+
+  // A case that the core cannot run must be listed, and one that it can must not be.
+  const listed = later(file);
+  test(`${listed.length} of ${names.length} cases come with "The whole surface", listed by name`, () => {
+    expect(absent.sort()).toEqual([...listed].sort());
+  });
+
+  for (const { name, comparisons, error } of results.filter(({ name }) => !absent.includes(name))) {
+    test(name, () => {
+      if (comparisons === undefined) throw error;
+      expect(comparisons.length).toBeGreaterThan(0);
+      for (const comparison of comparisons) compare(comparison, tolerance);
+    });
+  }
+});
