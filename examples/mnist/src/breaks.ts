@@ -1,14 +1,22 @@
 import { gather, openSource } from "@napier/cli";
 import { type FitOptions, fit, type Progress, type Score } from "napier/train";
 
-/** Pixels as they are, 0 to 255, and a linear model: after a few steps the logits pass 88.7, where e^x leaves f32. */
-export const SETTING = { scale: "none", learningRate: 0.001, epochs: 5, batchSize: 128, seed: 1 } as const;
+/**
+ * Nothing unusual: the default scaling and twice the default rate. Standardised pixels of the border, seldom lit, reach
+ * the hundreds, and with them some image's logits pass 88.7 one day, where e^x leaves f32.
+ */
+export const SETTING = {
+  hidden: [128],
+  scale: "standard",
+  learningRate: 0.002,
+  epochs: 5,
+  batchSize: 128,
+  seed: 1,
+} as const;
 
 export interface Run {
   /** The first step (from 1) whose loss was not a finite number. */
-  died: { step: number; loss: number; maxLogit: number } | undefined;
-  /** The largest logit of all reported steps while they were numbers. */
-  maxLogit: number;
+  died: { epoch: number; step: number; loss: number; maxLogit: number } | undefined;
   /** On the rows held back, after the last epoch. */
   validation: Score;
   seconds: number;
@@ -34,7 +42,6 @@ export async function trainWith(
 ): Promise<Run> {
   const start = performance.now();
   let died: Run["died"];
-  let maxLogit = 0;
   let validation: Score = { nll: Number.NaN, accuracy: 0 };
   const onProgress = (p: Progress): void => {
     if (p.kind === "epoch") {
@@ -42,12 +49,9 @@ export async function trainWith(
       onEpoch(p);
       return;
     }
-    if (p.maxLogit > maxLogit) maxLogit = p.maxLogit;
     if (died !== undefined || Number.isFinite(p.loss)) return;
-    const batches = Math.ceil(p.rows / SETTING.batchSize);
-    const step = (p.epoch - 1) * batches + Math.ceil(p.row / SETTING.batchSize);
-    died = { step, loss: p.loss, maxLogit: p.maxLogit };
+    died = { epoch: p.epoch, step: Math.ceil(p.row / SETTING.batchSize), loss: p.loss, maxLogit: p.maxLogit };
   };
   await fit({ ...rows, ...SETTING, validation: 0.1, loss, onProgress });
-  return { died, maxLogit, validation, seconds: (performance.now() - start) / 1000 };
+  return { died, validation, seconds: (performance.now() - start) / 1000 };
 }

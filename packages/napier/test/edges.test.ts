@@ -1,4 +1,8 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { edgesPage } from "../../../tools/edges.ts";
+import { TABLE } from "../../../tools/edgetable.ts";
+import { typed } from "../../../tools/hostile.ts";
 import {
   crossEntropy,
   crossEntropyWithGrad,
@@ -10,105 +14,8 @@ import {
   softmax,
   softmaxBackward,
 } from "../src/index.ts";
-import { typed } from "../../../tools/hostile.ts";
 
 const [nan, inf] = [Number.NaN, Number.POSITIVE_INFINITY];
-
-/** The table of the numeric contract; the target is class `y`. Lengths 3 and 10 reach the vector loop and its remainder. */
-const TABLE = [
-  {
-    name: "NaN in the row",
-    row: [nan, 0, 1],
-    y: 1,
-    lse: nan,
-    softmax: [nan, nan, nan],
-    logSoftmax: [nan, nan, nan],
-    loss: nan,
-    grad: [nan, nan, nan],
-  },
-  {
-    name: "NaN beside +∞",
-    row: [inf, nan, 1],
-    y: 2,
-    lse: nan,
-    softmax: [nan, nan, nan],
-    logSoftmax: [nan, nan, nan],
-    loss: nan,
-    grad: [nan, nan, nan],
-  },
-  {
-    name: "+∞ in the row",
-    row: [0, inf, 1],
-    y: 1,
-    lse: inf,
-    softmax: [nan, nan, nan],
-    logSoftmax: [nan, nan, nan],
-    loss: nan,
-    grad: [nan, nan, nan],
-  },
-  {
-    name: "+∞ and −∞",
-    row: [-inf, inf, 1],
-    y: 1,
-    lse: inf,
-    softmax: [nan, nan, nan],
-    logSoftmax: [nan, nan, nan],
-    loss: nan,
-    grad: [nan, nan, nan],
-  },
-  {
-    name: "all −∞",
-    row: [-inf, -inf, -inf],
-    y: 0,
-    lse: -inf,
-    softmax: [nan, nan, nan],
-    logSoftmax: [nan, nan, nan],
-    loss: nan,
-    grad: [nan, nan, nan],
-  },
-  {
-    name: "all −∞ but a NaN",
-    row: [-inf, nan, -inf],
-    y: 0,
-    lse: nan,
-    softmax: [nan, nan, nan],
-    logSoftmax: [nan, nan, nan],
-    loss: nan,
-    grad: [nan, nan, nan],
-  },
-  {
-    name: "some −∞",
-    row: [5, -inf, -inf],
-    y: 0,
-    lse: 5,
-    softmax: [1, 0, 0],
-    logSoftmax: [0, -inf, -inf],
-    loss: 0,
-    grad: [0, 0, 0],
-  },
-  {
-    name: "target at −∞",
-    row: [5, -inf, -inf],
-    y: 1,
-    lse: 5,
-    softmax: [1, 0, 0],
-    logSoftmax: [0, -inf, -inf],
-    loss: inf,
-    grad: [1, -1, 0],
-  },
-  {
-    name: "overflow and underflow of e^x",
-    row: [1000, 0, -1000],
-    y: 0,
-    lse: 1000,
-    softmax: [1, 0, 0],
-    logSoftmax: [0, -1000, -2000],
-    loss: 0,
-    grad: [0, 0, 0],
-  },
-  { name: "one class", row: [7], y: 0, lse: 7, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
-  { name: "one class, −0", row: [-0], y: 0, lse: 0, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
-] as const;
 
 /** As a row alone, as the middle one of a batch, and along axis 0 of a matrix. */
 const PLACES = ["alone", "batch", "axis 0"] as const;
@@ -223,4 +130,8 @@ test("a mean is NaN or ∞ when a row's loss is, and both dtypes say so", () => 
     expect(crossEntropy(x, [1, 0], { shape: [2, 2] })).toBe(inf);
     expect(crossEntropy(typed([0, nan, 0, 1], dtype), [1, 0], { shape: [2, 2], reduction: "sum" })).toBeNaN();
   }
+});
+
+test("docs/edges.md is what its program makes of the table", () => {
+  expect(readFileSync(new URL("../../../docs/edges.md", import.meta.url), "utf8")).toBe(edgesPage());
 });

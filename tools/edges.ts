@@ -1,0 +1,35 @@
+/** Makes docs/edges.md from the table that the tests run through every entry point. */
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { TABLE } from "./edgetable.ts";
+
+const value = (x: number): string => (Object.is(x, -0) ? "−0" : String(x).replace("Infinity", "∞").replace("-", "−"));
+const list = (xs: readonly number[]): string => `[${xs.map(value).join(", ")}]`;
+
+export function edgesPage(): string {
+  const rows = TABLE.map(
+    ({ name, row, y, lse, softmax, logSoftmax, loss, grad }) =>
+      `| ${name} | ${list(row)} | ${value(lse)} | ${list(softmax)} | ${list(logSoftmax)} | ${y} | ${value(loss)} | ${list(grad)} |`,
+  );
+  return `# Edges
+
+Made by tools/edges.ts (npm run gen) from the table that packages/napier/test/edges.test.ts runs. Do not edit.
+
+What a row with NaN, ±∞ or nothing in it gives. NaN comes before +∞, +∞ before −∞. Every line holds for number[], Float32Array and Float64Array, for a row alone, in a batch and along another axis, and with more classes at −∞; results
+are compared with \`Object.is\`, so a zero is +0. A bad value is never an error.
+
+| row | logits | logSumExp | softmax | logSoftmax | target | crossEntropy | gradient |
+|---|---|---|---|---|---|---|---|
+${rows.join("\n")}
+
+- \`nllLoss(logSoftmax(x), y)\` and the loss of \`crossEntropyWithGrad\` are the column crossEntropy; \`logSumExpBackward(1, x)\` is the column softmax.
+- An empty row: logSumExp −∞, softmax and logSoftmax [], crossEntropy an error ("at least 1 class"). No rows: a mean or sum of 0, empty gradients.
+- A mean or sum over rows is NaN if one of its rows is, else +∞ if one is.
+- \`logSoftmaxBackward\`: where the log-probability is −∞ the gradient passes unchanged; a NaN in dlogProbs makes its row NaN. \`softmaxBackward\`: p = 0 gives 0; a NaN makes its row NaN.
+- Results that underflow are +0: the winner of [0, −110] in f32 has log-probability 0, its gradient is 0.
+`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(fileURLToPath(new URL("../../docs/edges.md", import.meta.url)), edgesPage());
+}
