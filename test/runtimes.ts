@@ -1,0 +1,70 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Digest } from "../tools/corpus.ts";
+import { ROOT } from "./examples.ts";
+
+/** tools/digest.txt without its first line: the sections' digests, then the digest of all. */
+export const COMMITTED = readFileSync(join(ROOT, "tools/digest.txt"), "utf8").replace(/^#.*\n/, "");
+
+/** A digest as tools/digest.ts prints it with --sections. */
+export const text = ({ sections, sha256 }: Digest): string =>
+  [...Object.entries(sections).map(([name, hex]) => `${hex} ${name}\n`), sha256, "\n"].join("");
+
+interface Runtime {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+const installed = (path: string, ...args: string[]): Runtime => ({
+  command: join(ROOT, "runtimes/node_modules", path),
+  args,
+});
+
+export const RUNTIMES: Record<string, Runtime> = {
+  "Node 22": installed("node-22/bin/node"),
+  "Node 24": installed("node-24/bin/node"),
+  "Node 26": installed("node-26/bin/node"),
+  Bun: installed("bun/bin/bun"),
+  Deno: installed("deno/deno", "run", "--allow-read"),
+};
+
+/** Whether `npm ci --prefix runtimes` was done; `npm test` must pass without it. */
+export const INSTALLED = existsSync(join(ROOT, "runtimes/node_modules"));
+
+const run = ({ command, args }: Runtime, cwd: string, ...more: string[]): string =>
+  execFileSync(command, [...args, ...more], { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+const digestOf = (runtime: Runtime): string => run(runtime, ROOT, "tools/dist/digest.js", "--sections");
+
+const CODE = "console.log(logSoftmax([40, 0])[0], logOfSoftmax([1000, 0], 'f32').exp[0], typeof fit);";
+const FILES = {
+  "import.mjs": `import { logSoftmax } from "napier"; import { logOfSoftmax } from "napier/naive"; import { fit } from "napier/train"; ${CODE}`,
+  "require.cjs": `const { logSoftmax } = require("napier"); const { logOfSoftmax } = require("napier/naive"); const { fit } = require("napier/train"); ${CODE}`,
+};
+
+/** The digest, and the packed library imported and required in an empty folder, on each of these. */
+export function testRuntimes(names: readonly string[]): void {
+  const folder = mkdtempSync(join(tmpdir(), "napier-runtimes-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  beforeAll(() => {
+    const npm = (cwd: string, ...args: string[]): string =>
+      execFileSync("npm", args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    npm(join(ROOT, "packages/napier"), "pack", "--pack-destination", folder);
+    writeFileSync(join(folder, "package.json"), '{ "name": "empty", "private": true }');
+    npm(folder, "install", "--offline", "--no-audit", "--no-fund", "./napier-0.1.0.tgz");
+    for (const [file, code] of Object.entries(FILES)) writeFileSync(join(folder, file), code);
+  });
+
+  describe.each(names)("%s", (name) => {
+    const runtime = RUNTIMES[name];
+    test("the corpus's digest is tools/digest.txt's", () => {
+      expect(digestOf(runtime)).toBe(COMMITTED);
+    });
+    test.each(Object.keys(FILES))("the packed library in an empty folder: %s", (file) => {
+      expect(run(runtime, folder, file)).toBe("-4.248354255291589e-18 Infinity function\n");
+    });
+  });
+}
