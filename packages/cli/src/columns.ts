@@ -25,7 +25,7 @@ export interface TargetColumn {
   sql: string;
 }
 
-const EXACT_IN_FLOAT = new Set([
+export const EXACT_IN_FLOAT = new Set([
   DuckDBTypeId.BOOLEAN,
   DuckDBTypeId.TINYINT,
   DuckDBTypeId.SMALLINT,
@@ -33,7 +33,7 @@ const EXACT_IN_FLOAT = new Set([
   DuckDBTypeId.USMALLINT,
   DuckDBTypeId.FLOAT,
 ]);
-const NUMERIC = new Set([
+export const NUMERIC = new Set([
   DuckDBTypeId.TINYINT,
   DuckDBTypeId.SMALLINT,
   DuckDBTypeId.INTEGER,
@@ -57,7 +57,7 @@ const NESTED = new Set([
 ]);
 
 /** The type of a column's numbers: its own, or that of its items where it holds lists or arrays. */
-function numbersOf(type: DuckDBType): { list: boolean; items: DuckDBType } {
+export function numbersOf(type: DuckDBType): { list: boolean; items: DuckDBType } {
   const list = type.typeId === DuckDBTypeId.LIST || type.typeId === DuckDBTypeId.ARRAY;
   return { list, items: list ? (type as DuckDBType & { valueType: DuckDBType }).valueType : type };
 }
@@ -82,7 +82,7 @@ function notNumbers(source: string, refused: readonly TableColumn[], hint: strin
   );
 }
 
-function noColumn(source: string, columns: readonly TableColumn[], name: string, suffix = ""): CommandError {
+export function noColumn(source: string, columns: readonly TableColumn[], name: string, suffix = ""): CommandError {
   const names = columns.map((c) => c.name);
   const near = nearest(name, names);
   return inputError(

@@ -23,13 +23,13 @@ const READERS: Record<string, (files: string) => string> = {
   json: (files) => `read_json(${files}, sample_size=-1)`,
 };
 
-const FORMATS = ".csv, .tsv, .parquet, .jsonl, .ndjson or .json (text also with .gz)";
+export const FORMATS = ".csv, .tsv, .parquet, .jsonl, .ndjson or .json (text also with .gz)";
 
-function extension(file: string): string {
+function extension(file: string, formats: string): string {
   const [, name = "", gz] = /\.([a-z]+)(\.gz)?$/i.exec(file) ?? [];
   const format = name.toLowerCase();
   if (READERS[format] === undefined || (gz && format === "parquet")) {
-    throw inputError(`${file}: unknown format`, `a source is ${FORMATS}, or "sql:SELECT …"`);
+    throw inputError(`${file}: unknown format`, `a source is ${formats}, or "sql:SELECT …"`);
   }
   return format;
 }
@@ -49,7 +49,8 @@ async function expand(connection: DuckDBConnection, source: string): Promise<str
   return files.sort(Buffer.compare).map(String);
 }
 
-export async function locate(connection: DuckDBConnection, source: string): Promise<Location> {
+/** `formats` names for a hint what the caller reads. */
+export async function locate(connection: DuckDBConnection, source: string, formats = FORMATS): Promise<Location> {
   if (source.startsWith("sql:")) {
     const sql = source.slice("sql:".length);
     await checkSelect(connection, shortName(source), sql);
@@ -57,10 +58,10 @@ export async function locate(connection: DuckDBConnection, source: string): Prom
     return { from: VIEW, files: [] };
   }
   const files = await expand(connection, source);
-  const formats = new Set(files.map(extension));
-  if (formats.size > 1) throw inputError(`${source}: mixes ${[...formats].join(" and ")} files`);
+  const found = new Set(files.map((file) => extension(file, formats)));
+  if (found.size > 1) throw inputError(`${source}: mixes ${[...found].join(" and ")} files`);
   const list = files.map((file) => quoteText(file.replace(/[*?[]/g, "[$&]"))).join(", ");
-  const [format] = formats;
+  const [format] = found;
   const byName = files.length > 1 ? ", union_by_name=true" : "";
   return { from: READERS[format!]!(`[${list}]${byName}`), files };
 }

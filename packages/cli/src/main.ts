@@ -1,16 +1,24 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { CommandError, INTERRUPTED, oneLine } from "./errors.ts";
-import { names, notNegative, positive, positiveInteger, seed, validation, widths } from "./options.ts";
+import { count, names, notNegative, positive, positiveInteger, seed, validation, widths } from "./options.ts";
 
 const SOURCES = `
 A source is a path or a glob of .csv, .tsv, .parquet, .jsonl, .ndjson or .json files (text also as .gz),
 or "sql:SELECT …". Quote globs and SQL.`;
 
+const CHECK = `
+Formulas are followed step by step in the arithmetic of each format. A winner is lost where the usual formula gives it 0
+or is more than 2 ulp off, measured against napier's own f64 logSoftmax of the row as the format holds it.
+Exit codes: 0 nothing is broken; 3 a row is broken for everybody (NaN, +∞, nothing but −∞; with --log-probs a value
+above 0; with --strict also a row that log(softmax(x)) or the usual formula loses in the file's own dtype, and with
+--log-probs rows whose log-sum-exp is not 0 or whose winner is lost); 2 a bad file or wrong usage.
+A table has a numeric column for each class, in order, or one column of lists. Rows count from 1, classes from 0.`;
+
 function program(): Command {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   const napier = new Command("napier")
-    .description("Train, evaluate and run softmax classifiers.")
+    .description("Train, evaluate and run softmax classifiers; check logits.")
     .version(version)
     .option("--debug", "show the stack of an error")
     .configureHelp({ showGlobalOptions: true })
@@ -68,6 +76,24 @@ function program(): Command {
     .action(async (model, source, options) => {
       await (await import("./predict.ts")).predict(model, source, options);
     });
+
+  napier
+    .command("check")
+    .description("what is broken in logits, and what the usual formulas would break")
+    .argument(
+      "<logits>",
+      "a .npy file of shape [rows, classes] (f2, f4 or f8), or a table with a column for each class",
+    )
+    .option("--targets <file or column>", "the true classes: a .npy file of integers, or a column of the table")
+    .option("--exclude <columns>", "columns of the table that are no classes, with commas between them", names)
+    .option("--log-probs", "the numbers are log-probabilities")
+    .option("--strict", "fail also where a formula loses a row in the dtype of the file")
+    .option("--list <n>", "how many broken rows of a kind are listed", count, 10)
+    .option("--json", "print the findings as one JSON object")
+    .addHelpText("after", CHECK)
+    .action(async (logits, options) => {
+      process.exitCode = (await (await import("./check.ts")).check(logits, options)).exitCode;
+    });
   return napier;
 }
 
@@ -80,7 +106,10 @@ function report(error: unknown, debug: boolean): number {
   return exitCode;
 }
 
-/** Runs the command line and sets the exit code: 2 for wrong usage or input, 1 for a failure, 130 after Ctrl-C. */
+/**
+ * Runs the command line and sets the exit code: 2 for wrong usage or input, 3 where check finds a broken row, 1 for a
+ * failure, 130 after Ctrl-C.
+ */
 export async function run(argv: readonly string[]): Promise<void> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0); // the reader has seen enough

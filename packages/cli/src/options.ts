@@ -10,6 +10,10 @@ export function positiveInteger(text: string): number {
   return number(text, "a whole number of at least 1", (v) => Number.isSafeInteger(v) && v >= 1);
 }
 
+export function count(text: string): number {
+  return number(text, "a whole number of at least 0", (v) => Number.isSafeInteger(v) && v >= 0);
+}
+
 export function seed(text: string): number {
   return number(text, "a whole number from 0 to 4294967295", (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32);
 }

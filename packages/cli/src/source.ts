@@ -36,7 +36,7 @@ export interface Source extends AsyncIterable<Block> {
   close(): void;
 }
 
-async function columnsOf(db: DuckDBInstance, from: string): Promise<TableColumn[]> {
+export async function columnsOf(db: DuckDBInstance, from: string): Promise<TableColumn[]> {
   const connection = await db.connect();
   const statement = await connection.prepare(`SELECT * FROM ${from}`);
   const columns = Array.from({ length: statement.columnCount }, (_, i) => ({
@@ -96,7 +96,7 @@ async function* blocks(
   }
 }
 
-async function isEmpty(db: DuckDBInstance, from: string): Promise<boolean> {
+export async function isEmpty(db: DuckDBInstance, from: string): Promise<boolean> {
   const connection = await db.connect();
   const first = await connection.runAndReadAll(`SELECT 1 FROM ${from} LIMIT 1`);
   connection.closeSync();

@@ -15,7 +15,7 @@ const ALL_VALID = 0xffffffffffffffffn;
 const F32_MAX = 3.4028234663852886e38;
 
 /** The first NULL among items `from` to `to`, or −1. */
-function nullIn({ validity: { data } }: Pick<Raw, "validity">, from: number, to: number): number {
+export function nullIn({ validity: { data } }: Pick<Raw, "validity">, from: number, to: number): number {
   if (data === null) return -1;
   for (let k = from; k < to; k++) {
     const word = data[k >>> 6]!;
@@ -25,7 +25,7 @@ function nullIn({ validity: { data } }: Pick<Raw, "validity">, from: number, to:
   return -1;
 }
 
-function raw(vector: unknown): Raw {
+export function raw(vector: unknown): Raw {
   const found = vector as Raw;
   if (!(found.items instanceof Float32Array || found.items instanceof Float64Array) || found.validity === undefined) {
     throw new Error("this version of @duckdb/node-api keeps its vectors in another way");
@@ -50,11 +50,11 @@ export interface Span {
   at: number;
 }
 
-function bad(at: Chunk, i: number, name: string, got: string, hint?: string): CommandError {
+export function bad(at: Chunk, i: number, name: string, got: string, hint?: string): CommandError {
   return inputError(`${at.source}: row ${at.row + i}, column ${JSON.stringify(name)}: ${got}`, hint);
 }
 
-const NO_MISSING = "leave such rows out, or fill them in, with sql:SELECT …";
+export const NO_MISSING = "leave such rows out, or fill them in, with sql:SELECT …";
 
 function badNumber(at: Chunk, i: number, name: string, value: number): CommandError {
   const beyond = Number.isFinite(value) ? `${value} is beyond float32's range` : `${value} is not a finite number`;
