@@ -5,6 +5,7 @@ export default defineConfig({
     include: ["packages/*/test/**/*.slow.ts", "test/**/*.slow.ts"],
     reporters: ["default", "./test/reporter.ts"],
     testTimeout: 3_600_000,
+    hookTimeout: 600_000,
     passWithNoTests: true,
   },
 });

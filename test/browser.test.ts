@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join, normalize } from "node:path";
 import chromium from "@sparticuz/chromium";
 import { type Browser, chromium as playwright } from "playwright-core";
@@ -17,6 +18,7 @@ describe.skipIf(process.platform !== "linux" || process.arch !== "x64")("in head
 digest(new URL("/packages/napier/dist/", location.href).href).then((found) => console.log(JSON.stringify(found)));`,
   };
   const FOLDERS = ["/packages/napier/dist/", "/tools/dist/"];
+  let folder: string;
   let server: Server;
   let browser: Browser;
 
@@ -37,6 +39,8 @@ digest(new URL("/packages/napier/dist/", location.href).href).then((found) => co
       }
     });
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    folder = mkdtempSync(join(tmpdir(), "napier-chromium-"));
+    process.env.TMPDIR = folder; // a run that was killed leaves half a Chromium where the next one would look for it
     browser = await playwright.launch({
       executablePath: await chromium.executablePath(),
       args: [
@@ -52,6 +56,7 @@ digest(new URL("/packages/napier/dist/", location.href).href).then((found) => co
   afterAll(async () => {
     await browser?.close();
     server?.close();
+    rmSync(folder, { recursive: true });
   });
 
   test("the corpus's digest is tools/digest.txt's, on a page whose policy allows 'wasm-unsafe-eval' and no other evaluation", async () => {

@@ -47,9 +47,10 @@ const FILES = {
 
 /** The digest, and the packed library imported and required in an empty folder, on each of these. */
 export function testRuntimes(names: readonly string[]): void {
-  const folder = mkdtempSync(join(tmpdir(), "napier-runtimes-"));
+  let folder: string;
   afterAll(() => rmSync(folder, { recursive: true }));
   beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "napier-runtimes-"));
     const npm = (cwd: string, ...args: string[]): string =>
       execFileSync("npm", args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     npm(join(ROOT, "packages/napier"), "pack", "--pack-destination", folder);
