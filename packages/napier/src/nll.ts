@@ -111,6 +111,8 @@ export const nllLossBackward: NllLossBackward = ((
   const at = positions(x, y);
   // `out` may be dloss itself, where there is one class.
   if (x.classes > 1) out.fill(0);
-  for (let i = 0; i < at.length; i++) out[at[i]] = negative(gradients[i]);
+  // Rounded before the sign turns: what underflows would leave as −0.
+  const isF32 = x.dtype === "f32";
+  for (let i = 0; i < at.length; i++) out[at[i]] = negative(isF32 ? Math.fround(gradients[i]) : gradients[i]);
   return wrap(x, out, x.shape);
 }) as NllLossBackward;

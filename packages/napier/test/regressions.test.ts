@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { typed } from "../../../tools/hostile.ts";
 import { BOUNDS } from "../src/bounds.ts";
 import { exact } from "../src/exact.ts";
 import {
@@ -12,7 +13,6 @@ import {
   softmax,
 } from "../src/index.ts";
 import { ulpError } from "../src/ulp.ts";
-import { typed } from "./rows.ts";
 
 const inf = Infinity;
 
@@ -124,6 +124,13 @@ describe("bugs of ours", () => {
     for (const out of [nllLoss(f32, 0, options), nllLossBackward(f32, f32, 0, options)]) {
       expect(new Uint32Array(out.buffer)[0]).toBe(0x7fc00000);
     }
+  });
+
+  test("nllLossBackward gave −0 where the gradient underflows", () => {
+    const least = 2 ** -149;
+    const out = nllLossBackward(least, new Float32Array(3), [0, 0, 0], { shape: [3, 1] });
+    expect([...out]).toEqual([0, 0, 0]);
+    expect([...nllLossBackward(2 ** -160, new Float32Array(1), 0)]).toEqual([0]);
   });
 
   test("backward functions refused what the forward function of one row of rank 1 returns", () => {
