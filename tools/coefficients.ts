@@ -1,6 +1,21 @@
 /** Makes packages/napier/src/kernels/coefficients.as.ts: the polynomials of exp and log1p, and the constants of their reductions. */
 import { writeFileSync } from "node:fs";
-import { add, compare, div, type Exact, exact, exp, LN2, log1p, mul, ONE, sub, toF32, toF64, ZERO } from "#napier/exact";
+import {
+  add,
+  compare,
+  div,
+  type Exact,
+  exact,
+  exp,
+  LN2,
+  log1p,
+  mul,
+  ONE,
+  sub,
+  toF32,
+  toF64,
+  ZERO,
+} from "#napier/exact";
 
 /** Chebyshev nodes of [low, high], rounded to 2^-24 so that no machine's cosine moves a coefficient. */
 function nodes(count: number, low: number, high: number): Exact[] {

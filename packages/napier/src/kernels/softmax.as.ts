@@ -236,6 +236,22 @@ function accumulate(term: f64): void {
   total = next;
 }
 
+/** The sum of a·b with the product's rounding error (Dekker), where its halves neither overflow nor vanish. */
+// @ts-ignore: decorator
+@inline
+function accumulate_product(a: f64, b: f64): void {
+  const product = a * b;
+  accumulate(product);
+  if (!(abs(a) < 1e290 && abs(b) < 1e290 && abs(product) > 1e-270 && abs(product) < 1e290)) return;
+  const ca = a * 134217729.0; // 2^27 + 1
+  const aHigh = ca - (ca - a);
+  const aLow = a - aHigh;
+  const cb = b * 134217729.0;
+  const bHigh = cb - (cb - b);
+  const bLow = b - bHigh;
+  lost += aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow);
+}
+
 export function log_softmax_backward_f64(dx: usize, g: usize, logp: usize, rows: i32, classes: i32): void {
   for (let i = 0; i < rows; i++) {
     total = 0;
@@ -279,7 +295,7 @@ export function softmax_backward_f64(dx: usize, g: usize, p: usize, rows: i32, c
     lost = 0;
     for (let j = 0; j < classes; j++) {
       const k = <usize>j << 3;
-      accumulate(load<f64>(g + k) * load<f64>(p + k));
+      accumulate_product(load<f64>(g + k), load<f64>(p + k));
     }
     const dot = total + lost;
     for (let j = 0; j < classes; j++) {

@@ -20,7 +20,13 @@ export function rowSum(x: readonly number[]): RowSum {
   const m = x.some(Number.isNaN) ? Number.NaN : x.reduce((best, v) => Math.max(best, v), -Infinity);
   const at = x.indexOf(m);
   if (!Number.isFinite(m)) return { m, at, e: [], s: ZERO, special: true };
-  const e = x.map((v) => (v === -Infinity ? ZERO : expShifted(v, m)));
+  const seen = new Map<number, Exact>(); // ties are exponentiated once
+  const e = x.map((v) => {
+    if (v === -Infinity) return ZERO;
+    const known = seen.get(v) ?? expShifted(v, m);
+    seen.set(v, known);
+    return known;
+  });
   const s = e.reduce((sum, term, j) => (j === at ? sum : add(sum, term)), ZERO);
   return { m, at, e, s, special: false };
 }
