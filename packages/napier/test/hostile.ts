@@ -6,6 +6,12 @@ import type { Dtype } from "../src/tensor.ts";
 /** Printed with every failure; NAPIER_SEED=… runs the same inputs again. */
 export const SEED = Number(process.env.NAPIER_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
+export const DTYPES = ["f32", "f64"] as const;
+
+/** A failure prints its seed, its path and the smallest input that fast-check found. */
+export const check = <T>(runs: number, inputs: fc.Arbitrary<T>, property: (input: T) => void): void =>
+  fc.assert(fc.property(inputs, property), { seed: SEED, numRuns: runs });
+
 export const LIMITS = {
   f32: { max: 3.4028234663852886e38, least: 2 ** -149, digits: 24 },
   f64: { max: Number.MAX_VALUE, least: Number.MIN_VALUE, digits: 53 },
