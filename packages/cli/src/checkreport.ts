@@ -24,7 +24,8 @@ function listed(what: string, { rows, first }: Some): string[] {
 function usualText({ lost, zero, worst }: Usual, rows: number): string {
   if (worst === null) return "no winner lost";
   const zeros = zero > 0 ? `, ${count(zero)} of them 0` : "";
-  const far = Number.isFinite(worst.ulps) ? `${short(worst.ulps)} ulp off` : "no number";
+  const ulps = worst.ulps < 1e5 ? short(worst.ulps) : worst.ulps.toExponential(2);
+  const far = Number.isFinite(worst.ulps) ? `${ulps} ulp off` : "no number";
   const [value, exact] = [worst.value, worst.exact].map((v) => Number(v.toPrecision(10)));
   const example = `row ${worst.row}: ${value}, exact ${exact}, ${far}`;
   return `${some(lost, "winner")} lost (${percent(lost / rows)})${zeros}; worst in ${example}`;

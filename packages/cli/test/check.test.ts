@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -306,7 +306,7 @@ log(softmax(x)) as it is written
   f32       no row breaks
   f64       no row breaks
 the usual x − max − log Σ exp(x − max)
-  f32       1 winner lost (50.00 %), 1 of them 0; worst in row 1: 0, exact -2.06115362e-9, 9282600 ulp off
+  f32       1 winner lost (50.00 %), 1 of them 0; worst in row 1: 0, exact -2.06115362e-9, 9.28e+6 ulp off
   f16       no winner lost
   bf16      1 winner lost (50.00 %), 1 of them 0; worst in row 1: 0, exact -2.06115362e-9, 141.64 ulp off
   targets   NLL 0.65663 ± 0.65663, perplexity 1.9283, accuracy 50.00 %
@@ -318,6 +318,16 @@ the usual x − max − log Σ exp(x − max)
   log Σ exp beyond ±0.00001 in 2 rows; worst in row 1: 3.4076
   winner    none is 0 that should not be
 `);
+});
+
+test("the README's example prints what stands there", async () => {
+  const page = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+  const table = /^printf '(.*)' > logits\.csv$/m.exec(page)?.[1] ?? "";
+  writeFileSync(at("logits.csv"), table.replaceAll("\\n", "\n"));
+  const command = /^npx napier (check logits\.csv.*)$/m.exec(page)?.[1] ?? "";
+  const { code, stdout } = await napier(folder, ...command.split(" "));
+  expect(code).toBe(0);
+  expect(page).toContain(`\`\`\`\n${stdout}\`\`\``);
 });
 
 test("a file larger than what the command may hold", async () => {
