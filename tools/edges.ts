@@ -26,6 +26,7 @@ ${rows.join("\n")}
 - An empty row: logSumExp −∞, softmax and logSoftmax [], crossEntropy an error ("at least 1 class"). No rows: a mean or sum of 0, empty gradients.
 - A mean or sum over rows is NaN if one of its rows is, else +∞ if one is.
 - \`logSoftmaxBackward\`: where the log-probability is −∞ the gradient passes unchanged; a NaN in dlogProbs makes its row NaN. \`softmaxBackward\`: p = 0 gives 0; a NaN makes its row NaN.
+- \`logSumExpBackward\`: a dlse of ±∞ or NaN multiplies the softmax as it is rounded; 0·∞ is NaN.
 - Results that underflow are +0: the winner of [0, −110] in f32 has log-probability 0, its gradient is 0.
 `;
 }

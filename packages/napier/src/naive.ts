@@ -158,6 +158,9 @@ export function naiveCrossEntropyWithGrad(dx: Float32Array, x: Float32Array, y: 
   let dot = 0;
   for (let j = 0; j < classes; j++) dot = fround(dot + fround((j === y ? g : 0) * dx[j]));
   const loss = -fround(log_f64(dx[y]));
-  for (let j = 0; j < classes; j++) dx[j] = dx[j] * fround((j === y ? g : 0) - dot);
+  for (let j = 0; j < classes; j++) {
+    const d = dx[j] * fround((j === y ? g : 0) - dot);
+    dx[j] = Number.isNaN(d) ? Number.NaN : d; // the canonical one, whatever the processor made
+  }
   return loss;
 }

@@ -1,5 +1,5 @@
-import type { Matrix } from "../src/train/index.ts";
 import { normals } from "../../../tools/hostile.ts";
+import type { Matrix } from "../src/train/index.ts";
 
 export const matrix = (values: ArrayLike<number>, columns: number): Matrix & { data: Float32Array } => ({
   data: Float32Array.from(values),

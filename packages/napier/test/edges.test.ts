@@ -114,6 +114,9 @@ describe.each(["f32", "f64", "number[]"] as const)("edges in %s", (kind) => {
     same([...softmaxBackward(make([1, 5]), make([1, 0]))], [0, 0], "p of 1 and 0");
     same([...softmaxBackward(make([nan, 5]), make([0.5, 0.5]))], [nan, nan], "NaN in dprobs");
     same([...logSumExpBackward(-2, make([0, -inf]))], [-2, 0], "−∞ gets +0, not −0");
+    same([...logSumExpBackward(inf, make([0, -1]))], [inf, inf], "dlse of +∞");
+    same([...logSumExpBackward(inf, make([0, -1000]))], [inf, nan], "0·∞");
+    same([...logSumExpBackward(nan, make([0, -1000]))], [nan, nan], "dlse NaN");
   });
 
   test("zeros are +0 where a result underflows", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { type Dtype, normals, typed } from "../../../tools/hostile.ts";
 import {
   crossEntropy,
   crossEntropyWithGrad,
@@ -11,7 +12,6 @@ import {
   softmax,
   softmaxBackward,
 } from "../src/index.ts";
-import { type Dtype, normals, typed } from "../../../tools/hostile.ts";
 
 const normal = normals(3);
 const random = (length: number) => Array.from({ length }, () => 4 * normal());

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { normals } from "../../../tools/hostile.ts";
 import { rng } from "../src/rng.ts";
 import { initialLayers, layerSizes, pack, unpack } from "../src/train/layers.ts";
 import { Network } from "../src/train/mlp.ts";
@@ -6,7 +7,6 @@ import { scalingOf } from "../src/train/scale.ts";
 import { allRows, epochOrder, split } from "../src/train/shuffle.ts";
 import { Workspace } from "../src/wasm.ts";
 import { blobs, matrix } from "./blobs.ts";
-import { normals } from "../../../tools/hostile.ts";
 
 const pace = async (): Promise<void> => {};
 

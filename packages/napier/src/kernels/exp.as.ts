@@ -72,7 +72,7 @@ function expm1_reduced(r: v128): v128 {
 }
 
 /**
- * e^(x − m)·2^960 for x ≤ m, m finite; −∞ counts as −1373, NaN stays NaN. Error ≤ 1 ulp of f64.
+ * e^(x − m)·2^960 for x ≤ m, m finite; 0 below −1373, NaN stays NaN. Error ≤ 1 ulp of f64.
  *
  * x − m is rounded: d = x − m − tail, |tail| ≤ ulp(d) / 2, and e^(x − m) = e^d·(1 + tail + …). Left out, it would cost
  * |tail| / 2^-53 = |d| / 2 ulp rounded up to a power of 2: 2^8 ulp at |d| near 745. TwoDiff has it exactly (Knuth: both
@@ -87,7 +87,8 @@ export function exp_biased_f64(x: v128, m: v128): v128 {
   const back = f64x2.add(d, xv);
   let tail = f64x2.add(f64x2.sub(x, back), f64x2.sub(xv, m));
   const low = v128.load64_splat(F64, LOW);
-  tail = v128.and(tail, f64x2.gt(d, low)); // −∞ would leave a NaN there
+  const far = f64x2.lt(d, low);
+  tail = v128.andnot(tail, far); // −∞ would leave a NaN there
   d = f64x2.pmax(d, low);
   const magic = v128.load64_splat(F64, MAGIC);
   const kk = f64x2.add(f64x2.mul(d, v128.load64_splat(REDUCTION)), magic);
@@ -95,7 +96,7 @@ export function exp_biased_f64(x: v128, m: v128): v128 {
   const high = f64x2.sub(d, f64x2.mul(k, v128.load64_splat(REDUCTION, 8))); // exact
   const r = f64x2.add(high, f64x2.sub(tail, f64x2.mul(k, v128.load64_splat(REDUCTION, 16))));
   const p = f64x2.add(v128.load64_splat(F64, ONE), expm1_reduced(r));
-  return f64x2.mul(p, i64x2.shl(kk, 52));
+  return v128.andnot(f64x2.mul(p, i64x2.shl(kk, 52)), far);
 }
 
 /** e^x for any x, 0 and ∞ included; NaN stays NaN. Error ≤ 1 ulp, one rounding more where the result is subnormal. */

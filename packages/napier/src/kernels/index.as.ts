@@ -4,12 +4,12 @@ export const heap: usize = __heap_base;
 export { exp_f64 } from "./exp.as";
 export { log_f64 } from "./log1p.as";
 export { log_sum_exp_f32, log_sum_exp_f64 } from "./logsumexp.as";
+export { log_softmax_f32, log_softmax_f64, softmax_f32, softmax_f64 } from "./softmax.as";
 export {
-  log_softmax_f32, log_softmax_f64, softmax_f32, softmax_f64,
   log_sum_exp_backward_f32, log_sum_exp_backward_f64,
   log_softmax_backward_f32, log_softmax_backward_f64,
   softmax_backward_f32, softmax_backward_f64,
-} from "./softmax.as";
+} from "./backward.as";
 export {
   cross_entropy_f32, cross_entropy_f64, cross_entropy_with_grad_f32, cross_entropy_with_grad_f64,
 } from "./crossentropy.as";

@@ -1,5 +1,4 @@
-import { EXP2, REDUCTION } from "./coefficients.as";
-import { exp2_biased, exp_any_f64, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64 } from "./exp.as";
+import { UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
 import { at, flat, m, special, sum_f32, sum_f64, unit } from "./sum.as";
 
@@ -147,7 +146,7 @@ export function scale_stored_f64(out: usize, e: usize, c: f64, classes: i32): vo
 /** out[j] = g·e^(x[j] − m) / (1 + s); out must not be x. Softmax divides, it never exponentiates a log-softmax. */
 // @ts-ignore: decorator
 @inline
-function softmax_row_f32(out: usize, x: usize, g: f64, classes: i32): void {
+export function softmax_row_f32(out: usize, x: usize, g: f64, classes: i32): void {
   const s = sum_f32(out, x, classes, true);
   if (special(s)) return fill_f32(out, NaN, classes);
   const c = g / (1.0 + s);
@@ -157,7 +156,7 @@ function softmax_row_f32(out: usize, x: usize, g: f64, classes: i32): void {
 
 // @ts-ignore: decorator
 @inline
-function softmax_row_f64(out: usize, x: usize, g: f64, classes: i32): void {
+export function softmax_row_f64(out: usize, x: usize, g: f64, classes: i32): void {
   const s = sum_f64(out, x, classes, true);
   if (special(s)) return fill_f64(out, NaN, classes);
   const c = g / (1.0 + s);
@@ -174,137 +173,4 @@ export function softmax_f32(out: usize, x: usize, rows: i32, classes: i32): void
 export function softmax_f64(out: usize, x: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 3;
   for (let i = 0; i < rows; i++, out += bytes, x += bytes) softmax_row_f64(out, x, 1.0, classes);
-}
-
-/** The gradient of log-sum-exp: dx[i, j] = dlse[i]·softmax(x)[i, j]; dx must not be x. */
-export function log_sum_exp_backward_f32(dx: usize, dlse: usize, x: usize, rows: i32, classes: i32): void {
-  const bytes = <usize>classes << 2;
-  for (let i = 0; i < rows; i++, dx += bytes, x += bytes, dlse += 4) softmax_row_f32(dx, x, <f64>load<f32>(dlse), classes);
-}
-
-export function log_sum_exp_backward_f64(dx: usize, dlse: usize, x: usize, rows: i32, classes: i32): void {
-  const bytes = <usize>classes << 3;
-  for (let i = 0; i < rows; i++, dx += bytes, x += bytes, dlse += 8) softmax_row_f64(dx, x, load<f64>(dlse), classes);
-}
-
-/** dx[j] = g[j] − e^logp[j]·Σ g; dx may be g. */
-export function log_softmax_backward_f32(dx: usize, g: usize, logp: usize, rows: i32, classes: i32): void {
-  const log2e = v128.load64_splat(REDUCTION);
-  const low = v128.load64_splat(F32, LOW);
-  const high = f64x2.splat(128.0 * 7.0); // e^896 times any f32 is still an f64, and ∞ as an f32
-  const magic = v128.load64_splat(F32, MAGIC);
-  const one = v128.load64_splat(F32, ONE);
-  const unbias = f64x2.splat(UNBIAS_F32);
-  const c0 = v128.load64_splat(EXP2, 0);
-  const c1 = v128.load64_splat(EXP2, 8);
-  const c2 = v128.load64_splat(EXP2, 16);
-  const c3 = v128.load64_splat(EXP2, 24);
-  const c4 = v128.load64_splat(EXP2, 32);
-  const c5 = v128.load64_splat(EXP2, 40);
-  for (let i = 0; i < rows; i++) {
-    // 1. the sum of the output's gradients
-    let total: f64 = 0;
-    for (let j = 0; j < classes; j++) total += <f64>load<f32>(g + (<usize>j << 2));
-    const tt = f64x2.mul(f64x2.splat(total), unbias);
-    // 2. one class at a time in both lanes: the last, odd one needs no case of its own
-    for (let j = 0; j < classes; j++) {
-      const k = <usize>j << 2;
-      const t = f64x2.pmin(f64x2.mul(f64x2.promote_low_f32x4(v128.load32_zero(logp + k)), log2e), high);
-      const p = exp2_biased(t, low, magic, one, c0, c1, c2, c3, c4, c5);
-      const d = f64x2.sub(f64x2.promote_low_f32x4(v128.load32_zero(g + k)), f64x2.mul(p, tt));
-      store<f32>(dx + k, <f32>f64x2.extract_lane(d, 0) + 0);
-    }
-    const bytes = <usize>classes << 2;
-    dx += bytes;
-    g += bytes;
-    logp += bytes;
-  }
-}
-
-/** A running sum of f64 numbers and what its roundings lost. */
-let total: f64 = 0;
-let lost: f64 = 0;
-
-// @ts-ignore: decorator
-@inline
-function accumulate(term: f64): void {
-  const next = total + term;
-  const v = next - total;
-  const error = (total - (next - v)) + (term - v);
-  // an infinite sum has no rounding error, only a NaN where one would stand
-  lost += error == error ? error : 0.0;
-  total = next;
-}
-
-/** The sum of a·b with the product's rounding error (Dekker), where its halves neither overflow nor vanish. */
-// @ts-ignore: decorator
-@inline
-function accumulate_product(a: f64, b: f64): void {
-  const product = a * b;
-  accumulate(product);
-  if (!(abs(a) < 1e290 && abs(b) < 1e290 && abs(product) > 1e-270 && abs(product) < 1e290)) return;
-  const ca = a * 134217729.0; // 2^27 + 1
-  const aHigh = ca - (ca - a);
-  const aLow = a - aHigh;
-  const cb = b * 134217729.0;
-  const bHigh = cb - (cb - b);
-  const bLow = b - bHigh;
-  lost += aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow);
-}
-
-export function log_softmax_backward_f64(dx: usize, g: usize, logp: usize, rows: i32, classes: i32): void {
-  for (let i = 0; i < rows; i++) {
-    total = 0;
-    lost = 0;
-    for (let j = 0; j < classes; j++) accumulate(load<f64>(g + (<usize>j << 3)));
-    const sum = total + lost;
-    for (let j = 0; j < classes; j++) {
-      const k = <usize>j << 3;
-      const p = f64x2.extract_lane(exp_any_f64(v128.load64_splat(logp + k)), 0);
-      store<f64>(dx + k, load<f64>(g + k) - p * sum + 0);
-    }
-    const bytes = <usize>classes << 3;
-    dx += bytes;
-    g += bytes;
-    logp += bytes;
-  }
-}
-
-/** dx[j] = p[j]·(g[j] − Σ g·p); dx may be g. Products of f32 numbers are exact in f64. */
-export function softmax_backward_f32(dx: usize, g: usize, p: usize, rows: i32, classes: i32): void {
-  for (let i = 0; i < rows; i++) {
-    let dot: f64 = 0;
-    for (let j = 0; j < classes; j++) {
-      const k = <usize>j << 2;
-      dot += <f64>load<f32>(g + k) * <f64>load<f32>(p + k);
-    }
-    for (let j = 0; j < classes; j++) {
-      const k = <usize>j << 2;
-      store<f32>(dx + k, <f32>(<f64>load<f32>(p + k) * (<f64>load<f32>(g + k) - dot)) + 0);
-    }
-    const bytes = <usize>classes << 2;
-    dx += bytes;
-    g += bytes;
-    p += bytes;
-  }
-}
-
-export function softmax_backward_f64(dx: usize, g: usize, p: usize, rows: i32, classes: i32): void {
-  for (let i = 0; i < rows; i++) {
-    total = 0;
-    lost = 0;
-    for (let j = 0; j < classes; j++) {
-      const k = <usize>j << 3;
-      accumulate_product(load<f64>(g + k), load<f64>(p + k));
-    }
-    const dot = total + lost;
-    for (let j = 0; j < classes; j++) {
-      const k = <usize>j << 3;
-      store<f64>(dx + k, load<f64>(p + k) * (load<f64>(g + k) - dot) + 0);
-    }
-    const bytes = <usize>classes << 3;
-    dx += bytes;
-    g += bytes;
-    p += bytes;
-  }
 }
