@@ -23,9 +23,22 @@ export function rangeError(
   return new RangeError(message(caller, argument, expected, describe(got), todo));
 }
 
-/** A value in a few words; a string that starts with a blank space is taken as it is, for callers with better words. */
+/** What came, where the caller has better words for it than the value itself. */
+class Words {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export function words(text: string): Words {
+  return new Words(text);
+}
+
+/** A value in a few words. */
 export function describe(value: unknown): string {
-  if (typeof value === "string") return value.startsWith(" ") ? value.slice(1) : JSON.stringify(value);
+  if (value instanceof Words) return value.text;
+  if (typeof value === "string") return JSON.stringify(value);
   if (value === null || typeof value !== "object") return typeof value === "function" ? "a function" : String(value);
   if (Array.isArray(value)) return value.length > 0 && Array.isArray(value[0]) ? "nested arrays" : "an array";
   const name = value.constructor?.name;
@@ -58,7 +71,7 @@ export function checkShape(caller: Caller, name: string, shape: unknown): assert
 export function checkOptions(caller: Caller, options: unknown, allowed: readonly string[]): void {
   if (typeof options !== "object" || options === null) throw typeError(caller, "options", "an object", options);
   for (const key of Object.keys(options)) {
-    if (!allowed.includes(key)) throw typeError(caller, "options", `only ${allowed.join(", ")}`, ` ${key}`);
+    if (!allowed.includes(key)) throw typeError(caller, "options", `only ${allowed.join(", ")}`, words(`${key}`));
   }
 }
 

@@ -1,4 +1,4 @@
-import { typeError } from "./check.ts";
+import { typeError, words } from "./check.ts";
 import {
   allocate,
   type Data,
@@ -64,7 +64,7 @@ function perRowGradients(caller: string, name: string, value: number | Logits, x
     return value;
   }
   const g = viewRows(caller, name, value, x);
-  if (g.dtype !== x.dtype) throw typeError(caller, name, `${x.dtype} as the logits`, ` ${g.dtype}`);
+  if (g.dtype !== x.dtype) throw typeError(caller, name, `${x.dtype} as the logits`, words(`${g.dtype}`));
   return g;
 }
 

@@ -1,4 +1,4 @@
-import { rangeError, typeError } from "./check.ts";
+import { rangeError, typeError, words } from "./check.ts";
 import type { View } from "./tensor.ts";
 
 /** Class indices, one for each row of the logits. */
@@ -16,7 +16,7 @@ function isData(value: unknown): value is TargetData {
 /** The class of each row, checked: as many as rows, each an integer from 0 to classes − 1. */
 export function classIndices(caller: string, targets: Targets, logits: View, logitsName = "logits"): Int32Array {
   const { classes, rows } = logits;
-  if (classes === 0) throw rangeError(caller, logitsName, "at least 1 class", " 0");
+  if (classes === 0) throw rangeError(caller, logitsName, "at least 1 class", words("0"));
   let data: TargetData;
   let name = "targets";
   if (typeof targets === "number") {
@@ -36,7 +36,7 @@ export function classIndices(caller: string, targets: Targets, logits: View, log
         caller,
         `${name}.${rest.shape === undefined ? "dims" : "shape"}`,
         `[${expected.join(", ")}]`,
-        Array.isArray(shape) ? ` [${shape.join(", ")}]` : shape,
+        Array.isArray(shape) ? words(`[${shape.join(", ")}]`) : shape,
       );
     }
     name = "targets.data";

@@ -1,4 +1,4 @@
-import { checkData, checkOptions, checkShape, rangeError, typeError } from "./check.ts";
+import { checkData, checkOptions, checkShape, rangeError, typeError, words } from "./check.ts";
 
 /** A flat row-major array: number[] is f64. */
 export type Data = readonly number[] | Float32Array | Float64Array;
@@ -134,7 +134,8 @@ export function view(caller: string, name: string, value: Logits, options: Optio
     if (kind === "dims" && type !== expected)
       throw typeError(caller, `${name}.type`, `"${expected}" for its data`, type);
   }
-  if (shape.length === 0) throw rangeError(caller, name, "at least 1 dimension", " 0", "the classes need an axis");
+  if (shape.length === 0)
+    throw rangeError(caller, name, "at least 1 dimension", words("0"), "the classes need an axis");
   if (product(shape) !== data.length) {
     throw rangeError(caller, name, `${product(shape)} elements for shape [${shape.join(", ")}]`, data.length);
   }
@@ -175,9 +176,9 @@ export function viewWithOptions(
 export function viewLike(caller: string, name: string, value: Logits, like: View, options: Options): View {
   const second = view(caller, name, value, options);
   if (second.dtype !== like.dtype)
-    throw typeError(caller, name, `${like.dtype} as the argument before`, ` ${second.dtype}`);
+    throw typeError(caller, name, `${like.dtype} as the argument before`, words(`${second.dtype}`));
   if (second.shape.length !== like.shape.length || second.shape.some((size, d) => size !== like.shape[d])) {
-    throw rangeError(caller, name, `shape [${like.shape.join(", ")}]`, ` [${second.shape.join(", ")}]`);
+    throw rangeError(caller, name, `shape [${like.shape.join(", ")}]`, words(`[${second.shape.join(", ")}]`));
   }
   return second;
 }
@@ -195,7 +196,7 @@ export function viewRows(caller: string, name: string, value: Logits, like: View
   }
   const expected = like.shape.filter((_, d) => d !== like.axis);
   if (own !== undefined && (own.length !== expected.length || own.some((size, d) => size !== expected[d]))) {
-    throw rangeError(caller, `${name}.${second.kind}`, `[${expected.join(", ")}]`, ` [${own.join(", ")}]`);
+    throw rangeError(caller, `${name}.${second.kind}`, `[${expected.join(", ")}]`, words(`[${own.join(", ")}]`));
   }
   return second;
 }
@@ -230,7 +231,7 @@ export function receiver(
       const apart =
         other.byteOffset + other.byteLength <= out.byteOffset || out.byteOffset + out.byteLength <= other.byteOffset;
       if (!identical && !apart)
-        throw rangeError(caller, name, "an array that does not overlap an input", " one that does");
+        throw rangeError(caller, name, "an array that does not overlap an input", words("one that does"));
     }
   }
   return out;

@@ -158,7 +158,7 @@ describe("fit rejects", () => {
     const options = { ...data, weightDecay: 1e39, learningRate: 1, hidden: [4], batchSize: 64, epochs: 1 };
     await expect(fit(options)).rejects.toThrow(
       new RangeError(
-        'fit: weights expected finite numbers, got Infinity in epoch 1, batch 1; the weights grew out of bounds: lower learningRate, or let scale be "standard"',
+        'fit: weights expected finite numbers, got -Infinity in epoch 1, batch 1; the weights grew out of bounds: lower learningRate, or let scale be "standard"',
       ),
     );
   });

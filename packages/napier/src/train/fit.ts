@@ -1,4 +1,4 @@
-import { rangeError } from "../check.ts";
+import { rangeError, words } from "../check.ts";
 import { naiveCrossEntropyWithGrad } from "../naive.ts";
 import { Workspace } from "../wasm.ts";
 import { initialLayers, layerSizes, pack, unpack } from "./layers.ts";
@@ -133,5 +133,5 @@ export async function fit<L extends Label>(options: FitOptions<L>): Promise<Mode
 function checkFinite(what: "loss" | "weights", value: number, epoch: number, batch: number): void {
   if (Number.isFinite(value)) return;
   const todo = 'the weights grew out of bounds: lower learningRate, or let scale be "standard"';
-  throw rangeError("fit", what, "finite numbers", ` ${value} in epoch ${epoch}, batch ${batch}`, todo);
+  throw rangeError("fit", what, "finite numbers", words(`${value} in epoch ${epoch}, batch ${batch}`), todo);
 }

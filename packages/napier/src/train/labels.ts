@@ -1,4 +1,4 @@
-import { type Caller, rangeError, typeError } from "../check.ts";
+import { type Caller, rangeError, typeError, words } from "../check.ts";
 import type { Label } from "./matrix.ts";
 
 /** Labels of rows; numbers may come in a typed array. */
@@ -8,7 +8,7 @@ export function checkLabels(caller: Caller, argument: string, y: unknown, rows: 
   if (!Array.isArray(y) && !(y instanceof Int32Array) && !(y instanceof Float64Array)) {
     throw typeError(caller, argument, "an array of labels, Int32Array or Float64Array", y);
   }
-  if (y.length !== rows) throw rangeError(caller, argument, `${rows} labels, one a row`, ` ${y.length}`);
+  if (y.length !== rows) throw rangeError(caller, argument, `${rows} labels, one a row`, words(`${y.length}`));
   const kind = typeof y[0];
   for (let i = 0; i < rows; i++) {
     const label: unknown = y[i];
@@ -41,7 +41,7 @@ export function indicesOf(
   for (let i = 0; i < y.length; i++) {
     const j = index.get(y[i]);
     if (j === undefined) {
-      throw rangeError(caller, argument, "classes of the model", ` ${JSON.stringify(y[i])} at row ${i}`);
+      throw rangeError(caller, argument, "classes of the model", words(`${JSON.stringify(y[i])} at row ${i}`));
     }
     indices[i] = j;
   }

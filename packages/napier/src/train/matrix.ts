@@ -1,4 +1,4 @@
-import { type Caller, checkShape, rangeError, typeError } from "../check.ts";
+import { type Caller, checkShape, rangeError, typeError, words } from "../check.ts";
 
 /** A class as the caller names it. */
 export type Label = string | number;
@@ -27,12 +27,13 @@ export function checkMatrix(caller: Caller, argument: string, x: unknown, featur
     throw typeError(caller, `${argument}.data`, "number[], Float32Array or Float64Array", data);
   }
   checkShape(caller, `${argument}.shape`, shape);
-  if (shape.length !== 2) throw rangeError(caller, `${argument}.shape`, "[rows, features]", ` [${shape.join(", ")}]`);
+  if (shape.length !== 2)
+    throw rangeError(caller, `${argument}.shape`, "[rows, features]", words(`[${shape.join(", ")}]`));
   if (features !== undefined && shape[1] !== features) {
-    throw rangeError(caller, `${argument}.shape`, `[rows, ${features}]`, ` [${shape.join(", ")}]`);
+    throw rangeError(caller, `${argument}.shape`, `[rows, ${features}]`, words(`[${shape.join(", ")}]`));
   }
   if (shape[0] * shape[1] !== data.length) {
-    throw rangeError(caller, `${argument}.data`, `${shape[0]} × ${shape[1]} numbers`, ` ${data.length}`);
+    throw rangeError(caller, `${argument}.data`, `${shape[0]} × ${shape[1]} numbers`, words(`${data.length}`));
   }
 }
 
@@ -61,7 +62,7 @@ export function checkValues(
     if (Math.abs(data[k]) < F32_END && (numbers || typeof data[k] === "number")) continue;
     const where = `at row ${Math.floor(k / columns)}, ${nameColumn(features, k % columns)}`;
     const value = typeof data[k] === "string" ? JSON.stringify(data[k]) : data[k];
-    throw rangeError(caller, argument, "finite numbers within f32", ` ${value} ${where}`);
+    throw rangeError(caller, argument, "finite numbers within f32", words(`${value} ${where}`));
   }
 }
 

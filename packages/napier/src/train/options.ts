@@ -1,4 +1,4 @@
-import { type Caller, checkOneOf, checkOptions, rangeError, typeError } from "../check.ts";
+import { type Caller, checkOneOf, checkOptions, rangeError, typeError, words } from "../check.ts";
 import { checkLabels, type Labels } from "./labels.ts";
 import { checkMatrix, type Feature, type Label, type Matrix } from "./matrix.ts";
 import type { Model } from "./model.ts";
@@ -136,7 +136,12 @@ export function checkFit<L extends Label>(
     }
     const held = Math.round(rows * validation);
     if (held === 0 || held === rows) {
-      throw rangeError(caller, "validation", "a fraction that leaves rows on both sides", ` ${held} of ${rows} rows`);
+      throw rangeError(
+        caller,
+        "validation",
+        "a fraction that leaves rows on both sides",
+        words(`${held} of ${rows} rows`),
+      );
     }
   } else if (validation !== undefined) {
     if (typeof validation !== "object" || validation === null) {

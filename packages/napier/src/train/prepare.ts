@@ -1,4 +1,4 @@
-import { rangeError } from "../check.ts";
+import { rangeError, words } from "../check.ts";
 import { classesOf, indicesOf } from "./labels.ts";
 import { checkValues, type Feature, type Label, type Matrix } from "./matrix.ts";
 import type { checkFit } from "./options.ts";
@@ -49,7 +49,8 @@ export async function prepare<L extends Label>(
 ): Promise<Prepared<L>> {
   await checkAllValues("x", x, features, pace);
   const classes = classesOf(y);
-  if (classes.length < 2) throw rangeError("fit", "y", "at least 2 classes", ` only ${JSON.stringify(classes[0])}`);
+  if (classes.length < 2)
+    throw rangeError("fit", "y", "at least 2 classes", words(`only ${JSON.stringify(classes[0])}`));
   const targets = indicesOf("fit", "y", y, classes);
   const rows = x.shape[0];
   const parts = typeof validation === "number" ? split(rows, validation, seed) : undefined;
