@@ -10,24 +10,31 @@ import * as napier from "napier";
 import { logSumExpForm, softmax as naiveSoftmax } from "napier/naive";
 import * as ort from "onnxruntime-node";
 import { BOUNDS } from "../packages/napier/dist/bounds.js";
-import { toF64 } from "../packages/napier/dist/exact.js";
+import { exact, sub, toF64 } from "../packages/napier/dist/exact.js";
 import { crossEntropyGradRow, crossEntropyRow } from "../packages/napier/dist/kernels/crossentropy.ref.js";
 import { logSumExpRow } from "../packages/napier/dist/kernels/logsumexp.ref.js";
-import { logSoftmaxRow, softmaxRow } from "../packages/napier/dist/kernels/softmax.ref.js";
-import { ulpError } from "../packages/napier/dist/ulp.js";
-import { normals, rowsByKind, typed } from "../tools/dist/hostile.js";
+import {
+  logSoftmaxBackwardRow,
+  logSoftmaxRow,
+  softmaxBackwardRow,
+  softmaxRow,
+} from "../packages/napier/dist/kernels/softmax.ref.js";
+import { ulpError, ulpOf } from "../packages/napier/dist/ulp.js";
+import { normals, rounded, rowsByKind, typed } from "../tools/dist/hostile.js";
 import * as transformers from "./node_modules/@huggingface/transformers/src/utils/maths.js";
 import { operatorModel } from "./onnx_operator.js";
 
-const OPERATIONS = ["logSoftmax", "softmax", "logSumExp", "loss", "gradient"];
+const OPERATIONS = ["logSoftmax", "softmax", "logSumExp", "loss", "gradient", "logSoftmaxBackward", "softmaxBackward"];
 const TITLES = {
   logSoftmax: "logSoftmax",
   softmax: "softmax",
   logSumExp: "logSumExp",
   loss: "crossEntropy, the target drawn from all classes and the winner in turn",
   gradient: "crossEntropyWithGrad's gradient, the target's entry included",
+  logSoftmaxBackward: "logSoftmaxBackward of normal gradients and Napier's logSoftmax, in ulps of the largest term",
+  softmaxBackward: "softmaxBackward of normal gradients and Napier's softmax, in ulps of the largest term",
 };
-const BOUND_OF = { loss: "crossEntropy" };
+const BOUND_OF = { loss: "crossEntropy", logSoftmaxBackward: "backward", softmaxBackward: "backward" };
 
 setWasmPaths(`${dirname(fileURLToPath(import.meta.resolve("@tensorflow/tfjs-backend-wasm")))}/`);
 await tf.setBackend("wasm");
@@ -47,8 +54,9 @@ async function onnx(operator, row, dtype) {
 
 /** What each library answers for a row: arrays for logSoftmax, softmax and gradient, numbers for the rest. */
 const LIBRARIES = {
-  Napier: (row, y, dtype) => {
+  Napier: (row, y, dtype, g) => {
     const x = typed(row, dtype);
+    const upstream = typed(g, dtype);
     const { loss, dlogits } = napier.crossEntropyWithGrad(x, y);
     return {
       logSoftmax: [...napier.logSoftmax(x)],
@@ -56,6 +64,8 @@ const LIBRARIES = {
       logSumExp: napier.logSumExp(x),
       loss,
       gradient: [...dlogits],
+      logSoftmaxBackward: [...napier.logSoftmaxBackward(upstream, napier.logSoftmax(x))],
+      softmaxBackward: [...napier.softmaxBackward(upstream, napier.softmax(x))],
     };
   },
   "ONNX Runtime": async (row, _, dtype) => ({
@@ -98,11 +108,15 @@ const LIBRARIES = {
   },
 };
 
-function pytorch(rows, targets, dtype) {
+function pytorch(rows, targets, dtype, backward = []) {
   const { stdout, status } = spawnSync(
     process.env.PYTHON ?? "python3",
     [fileURLToPath(new URL("accuracy_peer.py", import.meta.url))],
-    { input: JSON.stringify({ rows, targets, dtype }), maxBuffer: 1 << 30, encoding: "utf8" },
+    {
+      input: JSON.stringify({ rows, targets, dtype, backward }).replaceAll("null", "-1e999"),
+      maxBuffer: 1 << 30,
+      encoding: "utf8",
+    },
   );
   if (status !== 0) return null;
   return JSON.parse(stdout.replaceAll("NaN", "null").replaceAll("-Infinity", "null").replaceAll("Infinity", "null"));
@@ -134,35 +148,49 @@ const versions = [
 const bodies = [];
 let torchVersion;
 for (const dtype of ["f32", "f64"]) {
+  const gradient = normals(5);
   const cases = [...rowsByKind(dtype, 1)].map(({ kind, row }, i) => ({
     kind,
     row,
     y: i % 2 === 0 ? row.indexOf(Math.max(...row)) : i % row.length,
+    g: rounded(
+      row.map(() => gradient()),
+      dtype,
+    ),
+  }));
+  const saved = cases.map(({ row }) => ({
+    logSoftmax: [...napier.logSoftmax(typed(row, dtype))],
+    softmax: [...napier.softmax(typed(row, dtype))],
   }));
   const torch = pytorch(
     cases.map(({ row }) => row),
     cases.map(({ y }) => y),
     dtype,
+    cases.map(({ g }, i) => ({ g, ...saved[i] })),
   );
   torchVersion ??= torch?.version;
   const columns = ["Napier", ...(torch ? ["PyTorch"] : []), ...Object.keys(LIBRARIES).slice(1)];
   const worst = {};
   for (let i = 0; i < cases.length; i++) {
-    const { kind, row, y } = cases[i];
+    const { kind, row, y, g } = cases[i];
     const truth = {
       logSoftmax: logSoftmaxRow(row),
       softmax: softmaxRow(row),
       logSumExp: logSumExpRow(row),
       loss: crossEntropyRow(row, y),
       gradient: crossEntropyGradRow(row, y, 1),
+      ...(saved[i].logSoftmax.some((v) => v < -3000)
+        ? {}
+        : { logSoftmaxBackward: logSoftmaxBackwardRow(g, saved[i].logSoftmax) }),
+      softmaxBackward: softmaxBackwardRow(g, saved[i].softmax),
     };
     for (const column of columns) {
       const answers =
         column === "PyTorch"
           ? Object.fromEntries(OPERATIONS.map((operation) => [operation, torch[operation][i]]))
-          : await LIBRARIES[column](row, y, dtype);
+          : await LIBRARIES[column](row, y, dtype, g);
       for (const operation of OPERATIONS) {
-        if (answers[operation] === undefined) continue;
+        if (answers[operation] === undefined || truth[operation] === undefined) continue;
         const values = [answers[operation]].flat();
         const exacts = [truth[operation]].flat();
         worst[operation] ??= {};
@@ -170,7 +198,13 @@ for (const dtype of ["f32", "f64"]) {
         worst[operation][kind][column] ??= { ulps: 0, row };
         const cell = worst[operation][kind][column];
         values.forEach((value, j) => {
-          let error = value === null || Number.isNaN(value) ? Infinity : ulpError(value, exacts[j], dtype);
+          let error = Infinity;
+          if (value !== null && Number.isFinite(value) && operation.endsWith("Backward")) {
+            const off = toF64(sub(exact(value), exacts[j].value));
+            error = Math.abs(off) / toF64(ulpOf(exacts[j].largest, dtype));
+          } else if (value !== null && !Number.isNaN(value)) {
+            error = ulpError(value, exacts[j], dtype);
+          }
           // the bound of a cancelling log-sum-exp is in parts of the maximum: counted apart
           if (operation === "logSumExp" && kind === "log-probabilities") {
             error =
@@ -216,7 +250,9 @@ const answers = {
 for (let i = 0; i < rows.length; i++) {
   for (const column of Object.keys(answers)) {
     const { logSoftmax } =
-      column === "PyTorch" ? { logSoftmax: torch.logSoftmax[i] } : await LIBRARIES[column](rows[i], winners[i], "f32");
+      column === "PyTorch"
+        ? { logSoftmax: torch.logSoftmax[i] }
+        : await LIBRARIES[column](rows[i], winners[i], "f32", rows[i]);
     answers[column].push(logSoftmax[winners[i]]);
   }
 }

@@ -17,4 +17,10 @@ for row, target in zip(job["rows"], job["targets"]):
     answer["logSumExp"].append(torch.logsumexp(x, 0).item())
     answer["loss"].append(loss.item())
     answer["gradient"].append(x.grad.tolist())
+answer["logSoftmaxBackward"] = []
+answer["softmaxBackward"] = []
+for case in job["backward"]:
+    g, log_probs, probs = (torch.tensor(case[name], dtype=dtype) for name in ("g", "logSoftmax", "softmax"))
+    answer["logSoftmaxBackward"].append(torch._log_softmax_backward_data(g, log_probs, 0, dtype).tolist())
+    answer["softmaxBackward"].append(torch._softmax_backward_data(g, probs, 0, dtype).tolist())
 print(json.dumps(answer))

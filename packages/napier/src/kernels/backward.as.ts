@@ -175,9 +175,17 @@ export function softmax_backward_f64(dx: usize, g: usize, p: usize, rows: i32, c
     lost = 0;
     for (let k = <usize>0; k < bytes; k += 8) accumulate_product(load<f64>(g + k) * factor, load<f64>(p + k));
     const dot = total + lost;
+    const dotLow = lost - (dot - total);
     for (let k = <usize>0; k < bytes; k += 8) {
-      const value = load<f64>(p + k) * (load<f64>(g + k) * factor - dot);
-      store<f64>(dx + k, clean<f64>(value / factor));
+      // Without the difference's rounding error a result could be 4 ulp of its larger term off; with it, 2.
+      const a = load<f64>(g + k) * factor;
+      const d = a - dot;
+      const v = a - d; // TwoDiff
+      const tail = (a - (d + v)) + (v - dot) - dotLow;
+      const probability = load<f64>(p + k);
+      const value = probability * d;
+      const rest = probability * tail;
+      store<f64>(dx + k, clean<f64>((rest == rest ? value + rest : value) / factor));
     }
   }
 }
