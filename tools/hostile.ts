@@ -72,6 +72,19 @@ export function* rowsByKind(dtype: Dtype, scale = 1): Generator<{ kind: string; 
       row.map((v) => v - Math.log(sum)),
     );
   }
+  for (let i = 0; i < times(40); i++) {
+    // the maximum is about −log of the rest of the sum
+    const tail = Array.from({ length: 1 + random.below(i % 3 === 0 ? 60 : 6) }, () => -7 * random.uniform());
+    const l = Math.log1p(tail.reduce((sum, v) => sum + Math.exp(v), 0));
+    const m = -l * (0.3 + 1.4 * random.uniform());
+    yield each("cancelling", [m, ...tail.map((v) => m + v)]);
+  }
+  for (let i = 0; i < times(40); i++) {
+    // many classes near a maximum that is shifted away, and some far below it
+    const m = [41, 60, 100, 173, 175, 1000, -41, -90][i % 8];
+    const row = Array.from({ length: 100 }, (_, j) => (j < 20 ? m - 0.01 * j : m - 86 * random.uniform()));
+    yield each("flat, far entries", row);
+  }
   for (const classes of [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 50, 1000]) {
     yield each("ties", new Array<number>(classes).fill(0.1 * classes));
   }

@@ -39,10 +39,13 @@ export function words(text: string): Words {
 export function describe(value: unknown): string {
   if (value instanceof Words) return value.text;
   if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
   if (value === null || typeof value !== "object") return typeof value === "function" ? "a function" : String(value);
   if (Array.isArray(value)) return value.length > 0 && Array.isArray(value[0]) ? "nested arrays" : "an array";
   const name = value.constructor?.name;
-  return name && name !== "Object" ? `a ${name}` : `an object with ${Object.keys(value).join(", ") || "no keys"}`;
+  return name && name !== "Object"
+    ? `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`
+    : `an object with ${Object.keys(value).join(", ") || "no keys"}`;
 }
 
 /** A flat array of numbers; in number[] each entry is looked at, because a string there would become a NaN. */

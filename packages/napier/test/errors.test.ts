@@ -44,7 +44,7 @@ const MESSAGES: [() => unknown, string][] = [
   [() => logSoftmax(wrong([1, "2"])), 'TypeError: logSoftmax: logits[1] expected a number, got "2"'],
   [
     () => logSoftmax(wrong(new Int32Array(2))),
-    "TypeError: logSoftmax: logits expected number[], Float32Array or Float64Array, got a Int32Array",
+    "TypeError: logSoftmax: logits expected number[], Float32Array or Float64Array, got an Int32Array",
   ],
   [
     () => logSoftmax(wrong({ data: [1, 2] })),
@@ -109,7 +109,7 @@ const MESSAGES: [() => unknown, string][] = [
   ],
   [
     () => crossEntropy([1, 2, 3, 4], BigInt64Array.of(0n, -1n), { shape: [2, 2] }),
-    "RangeError: crossEntropy: targets[1] expected an integer from 0 to 1, got -1",
+    "RangeError: crossEntropy: targets[1] expected an integer from 0 to 1, got -1n",
   ],
   [
     () => crossEntropy([1, 2, 3, 4], 0, { shape: [2, 2] }),

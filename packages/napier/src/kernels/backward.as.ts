@@ -51,15 +51,21 @@ function accumulate_product(a: f64, b: f64): void {
   lost += aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow);
 }
 
-const DOWN: f64 = 5.421010862427522e-20; // 2^-64
+/** What gradients are multiplied by where their sum is beyond f64: 2^-64, enough for 2^63 of them. */
+const DOWN: f64 = 5.421010862427522e-20;
 
-/** What a row of gradients is multiplied by, so that sums of 2^31 of them stay finite: 2^-64 if one is over 2^960, else 1. */
-function factor_f64(g: usize, classes: i32): f64 {
-  for (let j = 0; j < classes; j++) {
-    const v = abs(load<f64>(g + (<usize>j << 3)));
-    if (v > 9.745314011399999e288 && v < Infinity) return DOWN;
+/** Σ g·factor, or with p Σ g·factor·p, compensated; leaves total and lost. */
+// @ts-ignore: decorator
+@inline
+function sum_gradients(g: usize, p: usize, bytes: usize, factor: f64, product: bool): f64 {
+  total = 0;
+  lost = 0;
+  for (let k = <usize>0; k < bytes; k += 8) {
+    const v = load<f64>(g + k) * factor;
+    if (product) accumulate_product(v, load<f64>(p + k));
+    else accumulate(v);
   }
-  return 1.0;
+  return total + lost;
 }
 
 /**
@@ -142,15 +148,22 @@ export function log_softmax_backward_f64(dx: usize, g: usize, logp: usize, rows:
   const bytes = <usize>classes << 3;
   for (let i = 0; i < rows; i++, dx += bytes, g += bytes, logp += bytes) {
     // 1. the sum of the output's gradients
-    const factor = factor_f64(g, classes);
-    total = 0;
-    lost = 0;
-    for (let k = <usize>0; k < bytes; k += 8) accumulate(load<f64>(g + k) * factor);
-    const sum = total + lost;
+    const sum = sum_gradients(g, 0, bytes, 1.0, false);
     // 2. the differences
+    if (abs(sum) < Infinity) {
+      for (let k = <usize>0; k < bytes; k += 8) {
+        store<f64>(dx + k, clean<f64>(load<f64>(g + k) - times_exp(sum, load<f64>(logp + k))));
+      }
+      continue;
+    }
+    const down = sum_gradients(g, 0, bytes, DOWN, false);
     for (let k = <usize>0; k < bytes; k += 8) {
-      const term = times_exp(sum, load<f64>(logp + k));
-      store<f64>(dx + k, clean<f64>((load<f64>(g + k) * factor - term) / factor));
+      const v = load<f64>(g + k);
+      const lp = load<f64>(logp + k);
+      const half = exp_f64(0.5 * lp);
+      // a small probability brings the sum back into range; for a large one nothing small is left to lose
+      const value = lp < -600.0 ? v - ((down * half) / DOWN) * half : (v * DOWN - times_exp(down, lp)) / DOWN;
+      store<f64>(dx + k, clean<f64>(value));
     }
   }
 }
@@ -170,22 +183,27 @@ export function softmax_backward_f32(dx: usize, g: usize, p: usize, rows: i32, c
 export function softmax_backward_f64(dx: usize, g: usize, p: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 3;
   for (let i = 0; i < rows; i++, dx += bytes, g += bytes, p += bytes) {
-    const factor = factor_f64(g, classes);
-    total = 0;
-    lost = 0;
-    for (let k = <usize>0; k < bytes; k += 8) accumulate_product(load<f64>(g + k) * factor, load<f64>(p + k));
-    const dot = total + lost;
+    // 1. the sum of the products, and what it lost
+    const dot = sum_gradients(g, p, bytes, 1.0, true);
     const dotLow = lost - (dot - total);
+    const finite = abs(dot) < Infinity;
+    const down = finite ? dot * DOWN : sum_gradients(g, p, bytes, DOWN, true);
+    // 2. the differences
     for (let k = <usize>0; k < bytes; k += 8) {
-      // Without the difference's rounding error a result could be 4 ulp of its larger term off; with it, 2.
-      const a = load<f64>(g + k) * factor;
-      const d = a - dot;
-      const v = a - d; // TwoDiff
-      const tail = (a - (d + v)) + (v - dot) - dotLow;
+      const a = load<f64>(g + k);
       const probability = load<f64>(p + k);
-      const value = probability * d;
-      const rest = probability * tail;
-      store<f64>(dx + k, clean<f64>((rest == rest ? value + rest : value) / factor));
+      const d = a - dot;
+      let value: f64;
+      if (finite && abs(d) < Infinity) {
+        // Without the difference's rounding error a result could be 4 ulp of its larger term off; with it, 2.
+        const v = a - d; // TwoDiff
+        const rest = probability * ((a - (d + v)) + (v - dot) - dotLow);
+        value = probability * d;
+        if (rest == rest) value += rest;
+      } else {
+        value = (probability * (a * DOWN - down)) / DOWN;
+      }
+      store<f64>(dx + k, clean<f64>(value));
     }
   }
 }

@@ -71,6 +71,9 @@ function expm1_reduced(r: v128): v128 {
   return f64x2.add(r, f64x2.mul(r2, q));
 }
 
+/** What the last rounding of a wide exp_biased_f64 lost: the two together are within 0.4 ulp. */
+export let exp_rest: v128 = f64x2.splat(0);
+
 /**
  * e^(x − m)·2^960 for x ≤ m, m finite; 0 below −1373, NaN stays NaN. Error ≤ 1 ulp of f64.
  *
@@ -81,7 +84,7 @@ function expm1_reduced(r: v128): v128 {
  */
 // @ts-ignore: decorator
 @inline
-export function exp_biased_f64(x: v128, m: v128): v128 {
+export function exp_biased_f64(x: v128, m: v128, wide: bool): v128 {
   let d = f64x2.sub(x, m);
   const xv = f64x2.sub(x, d); // TwoDiff: d + tail = x − m exactly
   const back = f64x2.add(d, xv);
@@ -95,8 +98,12 @@ export function exp_biased_f64(x: v128, m: v128): v128 {
   const k = f64x2.sub(kk, magic);
   const high = f64x2.sub(d, f64x2.mul(k, v128.load64_splat(REDUCTION, 8))); // exact
   const r = f64x2.add(high, f64x2.sub(tail, f64x2.mul(k, v128.load64_splat(REDUCTION, 16))));
-  const p = f64x2.add(v128.load64_splat(F64, ONE), expm1_reduced(r));
-  return v128.andnot(f64x2.mul(p, i64x2.shl(kk, 52)), far);
+  const one = v128.load64_splat(F64, ONE);
+  const q = expm1_reduced(r);
+  const p = f64x2.add(one, q);
+  const scale = i64x2.shl(kk, 52);
+  if (wide) exp_rest = v128.andnot(f64x2.mul(f64x2.sub(q, f64x2.sub(p, one)), scale), far);
+  return v128.andnot(f64x2.mul(p, scale), far);
 }
 
 /** e^x for any x, 0 and ∞ included; NaN stays NaN. Error ≤ 1 ulp, one rounding more where the result is subnormal. */

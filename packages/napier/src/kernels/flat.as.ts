@@ -1,7 +1,7 @@
 // Flat rows: many classes, none of which dominates. Their sum s (without the maximum) is at least UNDOMINATED, so that
 // log1p(s) has at most half the relative error of s, and exponentials in f32 lanes are good enough:
-// - the shift is exact. For |m| ≤ 40 there is none: e^x itself is in range. Else the shift is m: x − m is exact for
-//   x from m/2 to 2m, and a term outside weighs under e^-20.
+// - the shift is exact. For |m| ≤ 40 there is none: e^x itself is in range. Else the shift is m, and no entry may lie
+//   outside m/2 and 2m, between which x − m is exact (Sterbenz): small probabilities are results too.
 // - e^x has a two-part reduction and a polynomial of degree 6: off by ≤ 1.55·2^-24 (1.29 over every reduced argument,
 //   0.25 for the rounding of the argument).
 // - the sum is f64. So log1p(s) is off by ≤ 0.78·2^-24 of itself, and its two subtractions add 1 ulp: 1.8 in all.
@@ -25,7 +25,8 @@ const STORED = memory.data(64, 16);
 // @ts-ignore: decorator
 @inline
 export function holds(classes: i32, largest: f32, lowest: f32, shift: f32): bool {
-  return classes > CLASSES && lowest >= shift + LEAST && abs(largest) <= FARTHEST;
+  const exact = shift == 0.0 || lowest >= (shift > 0.0 ? 0.5 * shift : 2.0 * shift);
+  return classes > CLASSES && lowest >= shift + LEAST && abs(largest) <= FARTHEST && exact;
 }
 
 /** e^x in f32 lanes, −87 ≤ x ≤ 40. */

@@ -18,6 +18,19 @@ function log_correction(f: f64, halfSquare: f64): f64 {
   return s * (halfSquare + z * g);
 }
 
+/** What the last rounding of log1p_f64 lost. */
+export let log1p_rest: f64 = 0;
+
+/** a − b, its rounding error left in log1p_rest; |a| ≥ |b| or close to it. */
+// @ts-ignore: decorator
+@inline
+function difference(a: f64, b: f64): f64 {
+  const d = a - b;
+  const v = d - a;
+  log1p_rest = (a - (d - v)) - (b + v);
+  return d;
+}
+
 /** log u + c for a positive normal u and a small c, the rounding error that u carries relative to itself. */
 // @ts-ignore: decorator
 @inline
@@ -29,15 +42,17 @@ function log_parts(u: f64, c: f64): f64 {
   // 2. k ln 2 + log(1 + f), smallest parts first
   const halfSquare = 0.5 * f * f;
   const kf = <f64>k;
-  return kf * load<f64>(REDUCTION, 8) - (halfSquare - (log_correction(f, halfSquare) + (kf * load<f64>(REDUCTION, 16) + c)) - f);
+  const rest = halfSquare - (log_correction(f, halfSquare) + (kf * load<f64>(REDUCTION, 16) + c)) - f;
+  return difference(kf * load<f64>(REDUCTION, 8), rest);
 }
 
 /** log(1 + s) for s ≥ 0 or NaN; error under 1 ulp. */
 export function log1p_f64(s: f64): f64 {
+  log1p_rest = 0;
   if (s < 5.551115123125783e-17) return s; // 2^-54
   if (s < 0.41421356237309503) {
     const halfSquare = 0.5 * s * s;
-    return s - (halfSquare - log_correction(s, halfSquare));
+    return difference(s, halfSquare - log_correction(s, halfSquare));
   }
   if (!(s < Infinity)) return s;
   const u = 1.0 + s;

@@ -1,5 +1,5 @@
-import { log1p_f64 } from "./log1p.as";
-import { m, special, sum_f32, sum_f64, sum_wide_f32 } from "./sum.as";
+import { log1p_f64, log1p_rest } from "./log1p.as";
+import { flat, m, special, sum_f32, sum_f64, sum_rest, sum_wide_f32, sum_wide_f64 } from "./sum.as";
 
 /** lse of a special row: NaN if it has a NaN, else its maximum, +∞ or −∞. */
 // @ts-ignore: decorator
@@ -37,8 +37,9 @@ export function log_sum_exp_f32(out: usize, x: usize, rows: i32, classes: i32): 
       // 3. the logarithm
       let l = log1p_f64(s);
       lse = m + l;
-      // Where they cancel, l's relative error of 2^-27.5 grows by l / |lse|: up to 4 it stays under 0.4 ulp of an f32.
-      if (abs(lse) * 4.0 < l) {
+      // Where they cancel, l's relative error grows by l / |lse|: 2^-27.5 for a dominated row and 0.78·2^-24 for a flat
+      // one; up to 4 and 1 it stays under 0.8 ulp of an f32.
+      if (abs(lse) * (flat ? 1.0 : 4.0) < l) {
         l = log1p_f64(sum_wide_f32(row, classes));
         lse = m + l;
       }
@@ -51,7 +52,22 @@ export function log_sum_exp_f64(out: usize, x: usize, rows: i32, classes: i32): 
   for (let i = 0; i < rows; i++) {
     const row = x + ((<usize>i * <usize>classes) << 3);
     const s = sum_f64(0, row, classes, false);
-    const lse = special(s) ? special_value(has_nan_f64(row, classes)) : m + log1p_f64(s);
+    let lse: f64;
+    if (special(s)) {
+      lse = special_value(has_nan_f64(row, classes));
+    } else {
+      const l = log1p_f64(s);
+      lse = m + l;
+      // Where they cancel, l is needed beyond its last bit: the sum and the logarithm again, each with its rest.
+      if (abs(lse) < 2.0 * l) {
+        const wide = sum_wide_f64(row, classes);
+        const high = log1p_f64(wide);
+        lse = m + high; // |m| ≥ high or the two are within a factor of 3: TwoSum
+        const v = lse - m;
+        const rounding = (m - (lse - v)) + (high - v);
+        lse += rounding + (log1p_rest + sum_rest / (1.0 + wide));
+      }
+    }
     store<f64>(out + (<usize>i << 3), lse + 0);
   }
 }

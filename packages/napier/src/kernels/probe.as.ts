@@ -48,7 +48,7 @@ export function exp_promoted(out: usize, x: usize, count: i32): void {
 
 /** e^(x − m)·2^960, one number */
 export function exp_shifted(x: f64, m: f64): f64 {
-  return f64x2.extract_lane(exp_biased_f64(f64x2.splat(x), f64x2.splat(m)), 0);
+  return f64x2.extract_lane(exp_biased_f64(f64x2.splat(x), f64x2.splat(m), false), 0);
 }
 
 export function log1p(s: f64): f64 {

@@ -6,7 +6,7 @@
 import { EXP2, REDUCTION } from "./coefficients.as";
 import { first_f32, first_f64, lowest, max_f64, range_f32 } from "./extrema.as";
 import {
-  exp2_biased, exp_biased_f64, exp_f64, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64,
+  exp2_biased, exp_biased_f64, exp_f64, exp_rest, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64,
 } from "./exp.as";
 import { holds, LEAST, sum_flat, UNDOMINATED } from "./flat.as";
 
@@ -138,6 +138,9 @@ function two_sum(sum: v128, term: v128): v128 {
   return next;
 }
 
+/** What the last rounding of `fold` lost. */
+let fold_rest: f64 = 0;
+
 /** The two lanes of a compensated sum and its lost part, as one number. */
 // @ts-ignore: decorator
 @inline
@@ -146,7 +149,10 @@ function fold(sum: v128): f64 {
   const b = f64x2.extract_lane(sum, 1);
   const t = a + b;
   const v = t - a;
-  return t + ((a - (t - v)) + (b - v) + (f64x2.extract_lane(lost, 0) + f64x2.extract_lane(lost, 1)));
+  const rest = (a - (t - v)) + (b - v) + (f64x2.extract_lane(lost, 0) + f64x2.extract_lane(lost, 1));
+  const total = t + rest;
+  fold_rest = rest - (total - t);
+  return total;
 }
 
 /** As sum_f32, for f64: e[j] = e^(x[j] − m)·2^960, compensated sum; error ≤ 1.1 ulp of the sum, whatever the length. */
@@ -167,8 +173,8 @@ export function sum_f64(e: usize, x: usize, classes: i32, store: bool): f64 {
   let s1 = s0;
   const whole = classes & ~3;
   for (let k = <usize>0, end = <usize>whole << 3; k < end; k += 32) {
-    const e0 = exp_biased_f64(v128.load(x + k), mm);
-    const e1 = exp_biased_f64(v128.load(x + k, 16), mm);
+    const e0 = exp_biased_f64(v128.load(x + k), mm, false);
+    const e1 = exp_biased_f64(v128.load(x + k, 16), mm, false);
     s0 = two_sum(s0, e0);
     s1 = two_sum(s1, e1);
     if (store) {
@@ -180,7 +186,7 @@ export function sum_f64(e: usize, x: usize, classes: i32, store: bool): f64 {
     const k = <usize>j << 3;
     const pair = j + 1 < classes;
     const v = pair ? v128.load(x + k) : f64x2.replace_lane(f64x2.splat(-Infinity), 0, load<f64>(x + k));
-    const e0 = exp_biased_f64(v, mm);
+    const e0 = exp_biased_f64(v, mm, false);
     if ((j & 3) == 0) s0 = two_sum(s0, e0);
     else s1 = two_sum(s1, e0);
     if (store) {
@@ -204,8 +210,32 @@ export function sum_wide_f32(x: usize, classes: i32): f64 {
     let v = f64x2.splat(-Infinity);
     v = f64x2.replace_lane(v, 0, <f64>load<f32>(k));
     if (j + 1 < classes) v = f64x2.replace_lane(v, 1, <f64>load<f32>(k, 4));
-    s0 = two_sum(s0, exp_biased_f64(v, mm));
+    s0 = two_sum(s0, exp_biased_f64(v, mm, false));
   }
   f32.store(hole, <f32>m);
   return fold(s0) * UNBIAS_F64;
+}
+
+/** What sum_wide_f64 lost: the two together are good to 0.4 ulp. */
+export let sum_rest: f64 = 0;
+
+/** The sum of an f64 row again, beyond its last bit: each exponential with its rest. Uses m and at. */
+export function sum_wide_f64(x: usize, classes: i32): f64 {
+  const mm = f64x2.splat(m);
+  lost = f64x2.splat(0);
+  let s0 = f64x2.splat(0);
+  const hole = x + (<usize>at << 3);
+  f64.store(hole, -Infinity);
+  for (let j = 0; j < classes; j += 2) {
+    const k = x + (<usize>j << 3);
+    let v = f64x2.splat(-Infinity);
+    v = f64x2.replace_lane(v, 0, load<f64>(k));
+    if (j + 1 < classes) v = f64x2.replace_lane(v, 1, load<f64>(k, 8));
+    s0 = two_sum(s0, exp_biased_f64(v, mm, true));
+    lost = f64x2.add(lost, exp_rest);
+  }
+  f64.store(hole, m);
+  const sum = fold(s0);
+  sum_rest = fold_rest * UNBIAS_F64;
+  return sum * UNBIAS_F64;
 }
