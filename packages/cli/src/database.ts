@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DuckDBConnection } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api";
 import { DuckDBInstance, StatementType } from "@duckdb/node-api";
 import { CommandError, inputError, oneLine } from "./errors.ts";
 
@@ -50,4 +50,54 @@ export async function checkSelect(connection: DuckDBConnection, source: string, 
   const type = statement.statementType;
   statement.destroySync();
   if (type !== StatementType.SELECT) throw refuse(`a ${StatementType[type]} statement`);
+}
+
+/** The first `rows` rows of a chunk: after the columns asked for, it has one that is not theirs. */
+export interface Part {
+  chunk: DuckDBDataChunk;
+  rows: number;
+}
+
+/** Whatever DuckDB has to say about any of the columns; then how many rows there are. */
+async function countRows(connection: DuckDBConnection, from: string, columns: readonly string[]): Promise<number> {
+  const counts = ["count(*)", ...columns.map((column) => `count(${column})`)].join(", ");
+  return Number((await connection.runAndReadAll(`SELECT ${counts} FROM ${from}`)).getRows()[0]![0]);
+}
+
+/**
+ * Streams the columns of all rows, in order. A stream that fails late just ends (@duckdb/node-api 1.5: no result has an
+ * error to ask for), so a marker row comes after all others, and an end without it is an error: the one that reading
+ * again in full throws. Where `again`, the rows read are also compared with DuckDB's own count, which for a query
+ * (it may sample) would be another answer.
+ */
+export async function* readRows(
+  db: DuckDBInstance,
+  source: string,
+  from: string,
+  columns: readonly string[],
+  again: boolean,
+): AsyncGenerator<Part> {
+  const connection = await db.connect();
+  const lost = (read: number, of: string) => inputError(`cannot read ${source}: read ${read} of ${of} rows`);
+  try {
+    const nulls = columns.map(() => "NULL").join(", ");
+    const query = `SELECT ${columns.join(", ")}, false FROM ${from} UNION ALL SELECT ${nulls}, true`;
+    const result = await reading(source, () => connection.stream(query));
+    let read = 0;
+    let ended = false;
+    for (;;) {
+      const chunk = await reading(source, () => result.fetchChunk());
+      if (chunk === null || chunk.rowCount === 0) break;
+      if (ended) throw lost(read, "more");
+      ended = chunk.getColumnVector(columns.length).getItem(chunk.rowCount - 1) === true;
+      const rows = chunk.rowCount - (ended ? 1 : 0);
+      if (rows > 0) yield { chunk, rows };
+      read += rows;
+    }
+    if (ended && !again) return;
+    const all = await reading(source, () => countRows(connection, from, ended ? [] : columns));
+    if (!ended || read !== all) throw lost(read, String(all));
+  } finally {
+    connection.closeSync();
+  }
 }

@@ -1,9 +1,9 @@
 import type { DuckDBInstance, DuckDBListVector } from "@duckdb/node-api";
 import { DuckDBTypeId } from "@duckdb/node-api";
 import { NUMERIC, noColumn, numbersOf, type TableColumn } from "./columns.ts";
-import { openDatabase, quoteName, reading } from "./database.ts";
+import { openDatabase, quoteName, reading, readRows } from "./database.ts";
 import { inputError, listOf } from "./errors.ts";
-import { FORMATS, locate } from "./locate.ts";
+import { FORMATS, type Location, locate } from "./locate.ts";
 import { note } from "./progress.ts";
 import { checkClasses, type Scores, type ScoresOptions, type Tile, tileRows } from "./scores.ts";
 import { columnsOf, isEmpty } from "./source.ts";
@@ -87,7 +87,7 @@ function copyLists(c: Chunk, name: string, from: number, count: number, classes:
 }
 
 function copyTargets(c: Chunk, { name }: TableColumn, from: number, count: number): Float64Array {
-  const vector = raw(c.chunk.getColumnVector(c.chunk.columnCount - 1));
+  const vector = raw(c.chunk.getColumnVector(c.chunk.columnCount - 2));
   const missing = nullIn(vector, from, from + count);
   if (missing >= 0) throw bad(c, missing, name, "NULL in the target");
   return Float64Array.from(vector.items.subarray(from, from + count));
@@ -99,66 +99,63 @@ function firstLength(c: Chunk): number {
   return nullIn(lists as unknown as Parameters<typeof nullIn>[0], 0, 1) >= 0 ? -1 : lists.getEntryLength(0);
 }
 
-function selectOf({ logits, list, float, target }: Choice): string {
+function selectOf({ logits, list, float, target }: Choice): string[] {
   const type = `${float ? "FLOAT" : "DOUBLE"}${list ? "[]" : ""}`;
   const parts = logits.map(({ name }) => `${quoteName(name)}::${type}`);
   if (target) parts.push(`${quoteName(target.name)}::DOUBLE`);
-  return parts.join(", ");
+  return parts;
 }
 
-async function* tiles(db: DuckDBInstance, source: string, from: string, choice: Choice): AsyncGenerator<Tile> {
+async function* tiles(
+  db: DuckDBInstance,
+  source: string,
+  { from, files }: Location,
+  choice: Choice,
+): AsyncGenerator<Tile> {
   const { logits, list, float, target } = choice;
   const names = logits.map((c) => c.name);
-  const connection = await db.connect();
-  try {
-    const result = await reading(source, () => connection.stream(`SELECT ${selectOf(choice)} FROM ${from}`));
-    let row = 1;
-    let classes = list ? 0 : names.length;
-    let buffer: Data | undefined;
-    for (;;) {
-      const chunk = await reading(source, () => result.fetchChunk());
-      if (chunk === null || chunk.rowCount === 0) break;
-      const c: Chunk = { chunk, source, row };
-      if (classes === 0) classes = firstLength(c);
-      if (classes === -1) throw bad(c, 0, names[0]!, "NULL", NO_MISSING);
-      if (classes === 0) throw bad(c, 0, names[0]!, "an empty list");
-      checkClasses(source, classes);
-      const most = tileRows(classes);
-      buffer ??= float ? new Float32Array(most * classes) : new Float64Array(most * classes);
-      for (let done = 0; done < chunk.rowCount; done += most) {
-        const rows = Math.min(most, chunk.rowCount - done);
-        if (list) copyLists(c, names[0]!, done, rows, classes, buffer);
-        else copyScalars(c, names, done, rows, buffer);
-        const targets = target ? copyTargets(c, target, done, rows) : null;
-        yield { data: buffer.subarray(0, rows * classes), rows, row: row + done, classes, targets };
-      }
-      row += chunk.rowCount;
+  let row = 1;
+  let classes = list ? 0 : names.length;
+  let buffer: Data | undefined;
+  for await (const part of readRows(db, source, from, selectOf(choice), files.length > 0)) {
+    const c: Chunk = { chunk: part.chunk, source, row };
+    if (classes === 0) classes = firstLength(c);
+    if (classes === -1) throw bad(c, 0, names[0]!, "NULL", NO_MISSING);
+    if (classes === 0) throw bad(c, 0, names[0]!, "an empty list");
+    checkClasses(source, classes);
+    const most = tileRows(classes);
+    buffer ??= float ? new Float32Array(most * classes) : new Float64Array(most * classes);
+    for (let done = 0; done < part.rows; done += most) {
+      const rows = Math.min(most, part.rows - done);
+      if (list) copyLists(c, names[0]!, done, rows, classes, buffer);
+      else copyScalars(c, names, done, rows, buffer);
+      const targets = target ? copyTargets(c, target, done, rows) : null;
+      yield { data: buffer.subarray(0, rows * classes), rows, row: row + done, classes, targets };
     }
-    if (row === 1) throw inputError(`${source} has no rows`);
-  } finally {
-    connection.closeSync();
+    row += part.rows;
   }
+  if (row === 1) throw inputError(`${source} has no rows`);
 }
 
 /** Logits from whatever DuckDB reads: NaN and ±∞ are read as they are, NULL is an error. */
 export async function openScoreTable(source: string, name: string, options: ScoresOptions): Promise<Scores> {
   const db = await openDatabase();
   try {
-    const { from, columns } = await reading(name, async () => {
+    const { location, columns } = await reading(name, async () => {
       const location = await locate(await db.connect(), source, `.npy, ${FORMATS}`);
-      return { from: location.from, columns: await columnsOf(db, location.from) };
+      return { location, columns: await columnsOf(db, location.from) };
     });
     let choice: Choice;
     try {
       choice = choose(name, columns, options.targets, options.exclude ?? []);
     } catch (error) {
       // a CSV without rows is all text, and that is not what is wrong with it
-      throw (await reading(name, () => isEmpty(db, from))) ? inputError(`${name} has no rows`) : error;
+      throw (await reading(name, () => isEmpty(db, location.from))) ? inputError(`${name} has no rows`) : error;
     }
     return {
       name,
       dtype: choice.float ? "f32" : "f64",
-      tiles: () => tiles(db, name, from, choice),
+      tiles: () => tiles(db, name, location, choice),
       close: async () => db.closeSync(),
     };
   } catch (error) {

@@ -2,9 +2,9 @@ import type { DuckDBInstance } from "@duckdb/node-api";
 import type { Feature, Label } from "napier/train";
 import type { FeatureColumn, TableColumn, TargetColumn } from "./columns.ts";
 import { chooseFeatures, chooseTarget, matchFeatures } from "./columns.ts";
-import { openDatabase, reading } from "./database.ts";
+import { openDatabase, reading, readRows } from "./database.ts";
 import { inputError, shortName } from "./errors.ts";
-import { locate } from "./locate.ts";
+import { type Location, locate } from "./locate.ts";
 import { type Chunk, copyFeatures, copyLabels, learnSizes } from "./vectors.ts";
 
 export const BLOCK_ROWS = 4096;
@@ -50,49 +50,41 @@ export async function columnsOf(db: DuckDBInstance, from: string): Promise<Table
 async function* blocks(
   db: DuckDBInstance,
   source: string,
-  from: string,
+  { from, files }: Location,
   features: readonly FeatureColumn[],
   target: TargetColumn | undefined,
 ): AsyncGenerator<Block> {
-  const connection = await db.connect();
-  try {
-    const selected = [...features, ...(target ? [target] : [])].map((c) => c.sql).join(", ");
-    const result = await reading(source, () => connection.stream(`SELECT ${selected} FROM ${from}`));
-    let row = 1;
-    let block: Block | undefined;
-    let filled = 0;
-    for (;;) {
-      const chunk = await reading(source, () => result.fetchChunk());
-      if (chunk === null || chunk.rowCount === 0) break;
-      const at: Chunk = { chunk, source, row };
-      learnSizes(at, features);
-      const inputs = features.reduce((sum, f) => sum + f.size!, 0);
-      for (let done = 0; done < chunk.rowCount; ) {
-        block ??= {
-          x: { data: new Float32Array(BLOCK_ROWS * inputs), shape: [BLOCK_ROWS, inputs] },
-          y: [],
-          row: row + done,
-        };
-        const count = Math.min(chunk.rowCount - done, BLOCK_ROWS - filled);
-        copyFeatures(at, features, { from: done, count, data: block.x.data, inputs, at: filled });
-        if (target) copyLabels(at, target, done, count, block.y);
-        done += count;
-        filled += count;
-        if (filled === BLOCK_ROWS) {
-          yield block;
-          block = undefined;
-          filled = 0;
-        }
+  const selected = [...features, ...(target ? [target] : [])].map((c) => c.sql);
+  let row = 1;
+  let block: Block | undefined;
+  let filled = 0;
+  for await (const { chunk, rows } of readRows(db, source, from, selected, files.length > 0)) {
+    const at: Chunk = { chunk, source, row };
+    learnSizes(at, features);
+    const inputs = features.reduce((sum, f) => sum + f.size!, 0);
+    for (let done = 0; done < rows; ) {
+      block ??= {
+        x: { data: new Float32Array(BLOCK_ROWS * inputs), shape: [BLOCK_ROWS, inputs] },
+        y: [],
+        row: row + done,
+      };
+      const count = Math.min(rows - done, BLOCK_ROWS - filled);
+      copyFeatures(at, features, { from: done, count, data: block.x.data, inputs, at: filled });
+      if (target) copyLabels(at, target, done, count, block.y);
+      done += count;
+      filled += count;
+      if (filled === BLOCK_ROWS) {
+        yield block;
+        block = undefined;
+        filled = 0;
       }
-      row += chunk.rowCount;
     }
-    if (row === 1) throw inputError(`${source} has no rows`);
-    if (block) {
-      const [, inputs] = block.x.shape;
-      yield { ...block, x: { data: block.x.data.subarray(0, filled * inputs), shape: [filled, inputs] } };
-    }
-  } finally {
-    connection.closeSync();
+    row += rows;
+  }
+  if (row === 1) throw inputError(`${source} has no rows`);
+  if (block) {
+    const [, inputs] = block.x.shape;
+    yield { ...block, x: { data: block.x.data.subarray(0, filled * inputs), shape: [filled, inputs] } };
   }
 }
 
@@ -129,7 +121,7 @@ export async function openSource(source: string, options: SourceOptions = {}): P
       get features() {
         return features.map((f) => ({ name: f.name, size: f.size ?? 0 }));
       },
-      [Symbol.asyncIterator]: () => blocks(db, name, location.from, features, target),
+      [Symbol.asyncIterator]: () => blocks(db, name, location, features, target),
       close: () => db.closeSync(),
     };
   } catch (error) {

@@ -33,7 +33,7 @@ export function raw(vector: unknown): Raw {
   return found;
 }
 
-/** One chunk of a result whose columns are the features and then, where there is one, the target. */
+/** One chunk of a result whose columns are the features, then, where there is one, the target, then readRows' own. */
 export interface Chunk {
   chunk: DuckDBDataChunk;
   source: string;
@@ -120,7 +120,7 @@ export function learnSizes(c: Chunk, columns: readonly FeatureColumn[]): void {
 
 /** Labels of `count` rows from `from`, appended to `labels`. */
 export function copyLabels(c: Chunk, target: TargetColumn, from: number, count: number, labels: Label[]): void {
-  const vector = c.chunk.getColumnVector(c.chunk.columnCount - 1);
+  const vector = c.chunk.getColumnVector(c.chunk.columnCount - 2);
   const missing = nullIn(vector as unknown as Pick<Raw, "validity">, from, from + count);
   if (missing >= 0) {
     const filter = "leave such rows out with sql:SELECT … WHERE … IS NOT NULL";
