@@ -42,14 +42,19 @@ export function rowCounter(what: string): { rows: (rows: number) => void; end: (
 /** What an epoch brought, on one line. */
 export function epochLine(p: Progress & { kind: "epoch" }): string {
   const validation = p.validation ? `; validation ${metrics(p.validation)}` : "";
-  const best = p.best ? "; best so far" : "";
+  const best = p.best && p.validation ? "; best so far" : "";
   return `epoch ${p.epoch}/${p.epochs}: training ${metrics(p.train)}${validation}; ${p.seconds.toFixed(1)} s${best}`;
+}
+
+/** Of many epochs about twenty are shown, the last one always. */
+function isShown({ epoch, epochs }: { epoch: number; epochs: number }): boolean {
+  return epoch === epochs || epoch % Math.ceil(epochs / 20) === 0;
 }
 
 /** On a terminal a bar with rate, time left and loss below the epochs' lines; elsewhere the lines alone. */
 export function trainingProgress(): { show: (p: Progress) => void; stop: () => void } {
   if (!process.stderr.isTTY) {
-    return { show: (p) => p.kind === "epoch" && note(epochLine(p)), stop: () => {} };
+    return { show: (p) => p.kind === "epoch" && isShown(p) && note(epochLine(p)), stop: () => {} };
   }
   const bar = new SingleBar({
     format: "epoch {epoch}/{epochs} {bar} {percentage} % · {rate} rows/s · {eta_formatted} left · loss {loss}",
