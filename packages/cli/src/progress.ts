@@ -46,9 +46,9 @@ export function epochLine(p: Progress & { kind: "epoch" }): string {
   return `epoch ${p.epoch}/${p.epochs}: training ${metrics(p.train)}${validation}; ${p.seconds.toFixed(1)} s${best}`;
 }
 
-/** Of many epochs about twenty are shown, the last one always. */
+/** Of many epochs about twenty are shown, the first and the last always. */
 function isShown({ epoch, epochs }: { epoch: number; epochs: number }): boolean {
-  return epoch === epochs || epoch % Math.ceil(epochs / 20) === 0;
+  return epoch === 1 || epoch === epochs || epoch % Math.ceil(epochs / 20) === 0;
 }
 
 /** On a terminal a bar with rate, time left and loss below the epochs' lines; elsewhere the lines alone. */
