@@ -46,15 +46,22 @@ export function epochLine(p: Progress & { kind: "epoch" }): string {
   return `epoch ${p.epoch}/${p.epochs}: training ${metrics(p.train)}${validation}; ${p.seconds.toFixed(1)} s${best}`;
 }
 
-/** Of many epochs about twenty are shown, the first and the last always. */
-function isShown({ epoch, epochs }: { epoch: number; epochs: number }): boolean {
-  return epoch === 1 || epoch === epochs || epoch % Math.ceil(epochs / 20) === 0;
+/** The epochs' lines where there is no terminal: all of up to twenty; of more the first, the last, and one a second. */
+function plainLines(): (p: Progress) => void {
+  let shown = Number.NEGATIVE_INFINITY;
+  return (p) => {
+    if (p.kind !== "epoch") return;
+    const now = performance.now();
+    if (p.epochs > 20 && p.epoch !== p.epochs && now - shown < 1000) return;
+    shown = now;
+    note(epochLine(p));
+  };
 }
 
 /** On a terminal a bar with rate, time left and loss below the epochs' lines; elsewhere the lines alone. */
 export function trainingProgress(): { show: (p: Progress) => void; stop: () => void } {
   if (!process.stderr.isTTY) {
-    return { show: (p) => p.kind === "epoch" && isShown(p) && note(epochLine(p)), stop: () => {} };
+    return { show: plainLines(), stop: () => {} };
   }
   const bar = new SingleBar({
     format: "epoch {epoch}/{epochs} {bar} {percentage} % · {rate} rows/s · {eta_formatted} left · loss {loss}",
