@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { BOUNDS } from "../src/bounds.ts";
 import type { Dtype } from "../src/tensor.ts";
 
-/** Printed with every failure; NAPIER_SEED=… runs the same inputs again. */
-export const SEED = Number(process.env.NAPIER_SEED ?? Math.floor(Math.random() * 2 ** 31));
+/** The same inputs in every run, so that a red run means a change; NAPIER_SEED=… draws others. Printed with every failure. */
+export const SEED = Number(process.env.NAPIER_SEED ?? 20261123);
 
 export const DTYPES = ["f32", "f64"] as const;
 
