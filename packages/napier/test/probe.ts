@@ -5,8 +5,8 @@ import { compileModule } from "../../../tools/compile.ts";
 interface Probe {
   memory: WebAssembly.Memory;
   heap: { value: number };
-  exp_flat(out: number, x: number, count: number): void;
-  exp_dominated(out: number, x: number, count: number): void;
+  exp_near(out: number, x: number, count: number): void;
+  exp_far(out: number, x: number, count: number): void;
   exp_any(out: number, x: number, count: number): void;
   exp_promoted(out: number, x: number, count: number): void;
   exp_shifted(x: number, m: number): number;
@@ -29,10 +29,10 @@ export async function probe(count: number) {
   return { kernels, x, out, reference, view };
 }
 
-/** The error that a kernel's header states: "exp_flat: at most 0.99 ulp, at −1.25" gives { bound: 0.99, at: −1.25 }. */
+/** The error that a kernel's header states: "exp_near: at most 0.99 ulp, at −1.25" gives { bound: 0.99, at: −1.25 }. */
 export function stated(name: string): { bound: number; at: number } {
   const header = readFileSync(`${FOLDER}exp.as.ts`, "utf8") + readFileSync(`${FOLDER}log1p.as.ts`, "utf8");
-  const [, bound, at] = new RegExp(`${name}: at most ([\\d.]+) ulp, at ([-−\\d.e]+)`).exec(header) ?? [];
+  const [, bound, at] = new RegExp(`${name}: at most ([\\d.]+) (?:ulp|units), at ([-−\\d.e]+)`).exec(header) ?? [];
   if (bound === undefined) throw new Error(`no header states the error of ${name}`);
   return { bound: Number(bound), at: Number(at.replace("−", "-")) };
 }

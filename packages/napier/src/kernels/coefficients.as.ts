@@ -25,13 +25,13 @@ export const EXP = memory.data<f64>([
   2.0914689325051173e-9,
 ], 16);
 
-/** e^r = 1 + r + r²·Σ EXP_F32[j]·r^j in f32 on |r| ≤ 0.3467; relative error of the polynomial ≤ 2^-26.5 */
+/** e^r = 1 + r + r²·Σ EXP_F32[j]·r^j in f32 on |r| ≤ 0.3466; relative error of the polynomial ≤ 2^-28.0 */
 export const EXP_F32 = memory.data<f32>([
   0.5,
-  0.16666576266288757,
-  0.041666556149721146,
-  0.008363194763660431,
-  0.001392620848491788,
+  0.16666534543037415,
+  0.041667234152555466,
+  0.008367474190890789,
+  0.0013864024076610804,
 ], 16);
 
 /** 2 atanh s = 2s + s·z·Σ LOG[j]·z^j, z = s², |s| ≤ 0.1716; relative error ≤ 2^-57.7 */

@@ -1,5 +1,5 @@
 import { log1p_f64, log1p_rest } from "./log1p.as";
-import { flat, m, special, sum_f32, sum_f64, sum_rest, sum_wide_f32, sum_wide_f64 } from "./sum.as";
+import { m, near, special, sum_f32, sum_f64, sum_rest, sum_wide_f32, sum_wide_f64 } from "./sum.as";
 
 /** lse of a special row: NaN if it has a NaN, else its maximum, +∞ or −∞. */
 // @ts-ignore: decorator
@@ -37,9 +37,9 @@ export function log_sum_exp_f32(out: usize, x: usize, rows: i32, classes: i32): 
       // 3. the logarithm
       let l = log1p_f64(s);
       lse = m + l;
-      // Where they cancel, l's relative error grows by l / |lse|: 2^-27.5 for a dominated row and 0.78·2^-24 for a flat
-      // one; up to 4 and 1 it stays under 0.8 ulp of an f32.
-      if (abs(lse) * (flat ? 1.0 : 4.0) < l) {
+      // Where they cancel, l's relative error grows by l / |lse|: 2^-27.5, and 1.41·2^-24 for a near row; up to 4
+      // and 1 it stays under 1.41 ulp of an f32.
+      if (abs(lse) * (near ? 1.0 : 4.0) < l) {
         l = log1p_f64(sum_wide_f32(row, classes));
         lse = m + l;
       }

@@ -2,26 +2,26 @@
 
 import { EXP2, EXP_F32, REDUCTION, REDUCTION_F32 } from "./coefficients.as";
 import { exp2_biased, exp_any_f64, exp_biased_f64, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64 } from "./exp.as";
-import { exp_f32, F32 as FLAT } from "./flat.as";
+import { exp_f32, F32 as NEAR } from "./near.as";
 import { log1p_f64, log_f64 } from "./log1p.as";
 
 export const heap: usize = __heap_base;
 
-/** out[k] = e^x[k], f32, as in flat rows; count is a multiple of 4 */
-export function exp_flat(out: usize, x: usize, count: i32): void {
+/** out[k] = e^x[k], f32, as in near rows; count is a multiple of 4 */
+export function exp_near(out: usize, x: usize, count: i32): void {
   for (let k = <usize>0, end = <usize>count << 2; k < end; k += 16) {
     v128.store(out + k, exp_f32(
       v128.load(x + k),
       v128.load32_splat(REDUCTION_F32), v128.load32_splat(REDUCTION_F32, 4), v128.load32_splat(REDUCTION_F32, 8),
-      v128.load32_splat(FLAT), v128.load32_splat(FLAT, 4),
+      v128.load32_splat(NEAR), v128.load32_splat(NEAR, 4),
       v128.load32_splat(EXP_F32), v128.load32_splat(EXP_F32, 4), v128.load32_splat(EXP_F32, 8),
       v128.load32_splat(EXP_F32, 12), v128.load32_splat(EXP_F32, 16),
     ));
   }
 }
 
-/** out[k] = e^x[k] in f64 for f32 x, as in dominated rows; count is even */
-export function exp_dominated(out: usize, x: usize, count: i32): void {
+/** out[k] = e^x[k] in f64 for f32 x, as in far rows; count is even */
+export function exp_far(out: usize, x: usize, count: i32): void {
   for (let k = 0; k < count; k += 2) {
     const t = f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x + (<usize>k << 2))), v128.load64_splat(REDUCTION));
     const e = exp2_biased(

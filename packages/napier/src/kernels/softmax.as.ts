@@ -1,6 +1,6 @@
 import { UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
-import { at, flat, m, special, sum_f32, sum_f64, unit } from "./sum.as";
+import { at, flat, m, near, special, sum_f32, sum_f64, unit } from "./sum.as";
 
 export function fill_f32(out: usize, value: f32, classes: i32): void {
   for (let j = 0; j < classes; j++) store<f32>(out + (<usize>j << 2), value);
@@ -10,8 +10,11 @@ export function fill_f64(out: usize, value: f64, classes: i32): void {
   for (let j = 0; j < classes; j++) store<f64>(out + (<usize>j << 3), value);
 }
 
-// A row's log1p(s), and for a flat row m + log1p(s) in two f32 parts.
+// A row's l = log1p(s), and m + l, also in two f32 parts.
 let l: f64 = 0;
+let lse: f64 = 0;
+/** whether x − (m + l) has every digit of l that an f32 can show: m + l is off by 2^-53·|m|, 2^-29 of l at most */
+let once: bool = false;
 let high: f32 = 0;
 let low: f32 = 0;
 
@@ -20,19 +23,72 @@ let low: f32 = 0;
 @inline
 export function logarithm(s: f64): f64 {
   l = log1p_f64(s);
-  high = <f32>(m + l);
-  low = <f32>(m + l - <f64>high);
+  lse = m + l;
+  once = l > 2.2737367544323206e-13 && l >= abs(m) * 5.960464477539063e-8; // 2^-42, 2^-24
+  high = <f32>lse;
+  low = <f32>(lse - <f64>high);
   return l;
 }
 
 /**
- * The log-probability of one class of the row: in f64, |x − m| + l ≥ l, so that no digit of l that f32 can show is lost,
- * and adding 0 turns −0 into +0; in f32 for a flat row, where it is under −1.6 and two roundings are 1 ulp.
+ * The log-probability of one class of the row. In f32 for a flat row, where it is under −0.8 and two roundings are 1 ulp.
+ * Else in f64: |x − m| + l ≥ l, so that no digit of l that f32 can show is lost; adding 0 turns −0
+ * into +0.
  */
 // @ts-ignore: decorator
 @inline
 export function log_prob(v: f32): f32 {
-  return flat ? v - high - low : <f32>(<f64>v - m - l) + 0;
+  if (flat) return v - high - low;
+  return once ? <f32>(<f64>v - lse) : <f32>(<f64>v - m - l) + 0;
+}
+
+/** out[j] = x[j] − high − low, four classes a time; returns the bytes done. */
+// @ts-ignore: decorator
+@inline
+function subtract_f32(out: usize, x: usize, classes: i32): usize {
+  const hh = f32x4.splat(high);
+  const ll = f32x4.splat(low);
+  let k = <usize>0;
+  for (const steps = <usize>(classes & ~15) << 2; k < steps; k += 64) {
+    v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k), hh), ll));
+    v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k, 16), hh), ll), 16);
+    v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k, 32), hh), ll), 32);
+    v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k, 48), hh), ll), 48);
+  }
+  for (const whole = <usize>(classes & ~3) << 2; k < whole; k += 16) {
+    v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k), hh), ll));
+  }
+  return k;
+}
+
+/** out[j] = x[j] − lse in f64 lanes. */
+// @ts-ignore: decorator
+@inline
+function subtract_once(out: usize, x: usize, classes: i32): usize {
+  const c = f64x2.splat(lse);
+  let k = <usize>0;
+  for (const whole = <usize>(classes & ~3) << 2; k < whole; k += 16) {
+    v128.store64_lane(out + k, f32x4.demote_f64x2_zero(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x + k)), c)), 0);
+    v128.store64_lane(out + k, f32x4.demote_f64x2_zero(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x + k, 8)), c)), 0, 8);
+  }
+  return k;
+}
+
+/** out[j] = (x[j] − m) − l in f64 lanes. */
+// @ts-ignore: decorator
+@inline
+function subtract_twice(out: usize, x: usize, classes: i32): usize {
+  const mm = f64x2.splat(m);
+  const ll = f64x2.splat(l);
+  const zero = f32x4.splat(0);
+  let k = <usize>0;
+  for (const whole = <usize>(classes & ~3) << 2; k < whole; k += 16) {
+    const a = f64x2.sub(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x + k)), mm), ll);
+    const b = f64x2.sub(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x + k, 8)), mm), ll);
+    v128.store64_lane(out + k, f32x4.add(f32x4.demote_f64x2_zero(a), zero), 0);
+    v128.store64_lane(out + k, f32x4.add(f32x4.demote_f64x2_zero(b), zero), 0, 8);
+  }
+  return k;
 }
 
 /** out[j] = (x[j] − m) − log1p(s); out may be x. */
@@ -45,30 +101,10 @@ function log_softmax_row_f32(out: usize, x: usize, classes: i32): void {
   // 3. the logarithm
   logarithm(s);
   // 4. the differences, as in log_prob
-  const whole = <usize>(classes & ~3) << 2;
-  if (flat) {
-    const hh = f32x4.splat(high);
-    const ll = f32x4.splat(low);
-    let k = <usize>0;
-    for (const steps = <usize>(classes & ~15) << 2; k < steps; k += 64) {
-      v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k), hh), ll));
-      v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k, 16), hh), ll), 16);
-      v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k, 32), hh), ll), 32);
-      v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k, 48), hh), ll), 48);
-    }
-    for (; k < whole; k += 16) v128.store(out + k, f32x4.sub(f32x4.sub(v128.load(x + k), hh), ll));
-  } else {
-    const mm = f64x2.splat(m);
-    const ll = f64x2.splat(l);
-    const zero = f32x4.splat(0);
-    for (let k = <usize>0; k < whole; k += 16) {
-      const a = f64x2.sub(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x + k)), mm), ll);
-      const b = f64x2.sub(f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x + k, 8)), mm), ll);
-      v128.store64_lane(out + k, f32x4.add(f32x4.demote_f64x2_zero(a), zero), 0);
-      v128.store64_lane(out + k, f32x4.add(f32x4.demote_f64x2_zero(b), zero), 0, 8);
-    }
-  }
-  for (let k = whole, end = <usize>classes << 2; k < end; k += 4) store<f32>(out + k, log_prob(load<f32>(x + k)));
+  let k = flat ? subtract_f32(out, x, classes)
+    : once ? subtract_once(out, x, classes)
+    : subtract_twice(out, x, classes);
+  for (const end = <usize>classes << 2; k < end; k += 4) store<f32>(out + k, log_prob(load<f32>(x + k)));
 }
 
 /** out may be x: log_softmax(x) */
@@ -107,6 +143,42 @@ export function log_softmax_f64(out: usize, x: usize, rows: i32, classes: i32): 
 @inline
 export function scale_stored_f32(out: usize, e: usize, c: f64, classes: i32): void {
   const factor = c * unit;
+  if (near && factor > LEAST_FACTOR && factor < LARGEST_FACTOR) scale_near(out, e, factor, classes);
+  else scale_far(out, e, factor, classes);
+}
+
+// Between them a factor's two f32 parts are exact enough, and the products of near rows, e ≤ e^40, finite.
+const LEAST_FACTOR: f64 = 7.888609052210118e-31; // 2^-100
+const LARGEST_FACTOR: f64 = 1152921504606846976.0; // 2^60
+
+/** In f32 lanes, the factor in two parts: e·high + e·low has two roundings, 1 ulp in all. */
+// @ts-ignore: decorator
+@inline
+function scale_near(out: usize, e: usize, factor: f64, classes: i32): void {
+  const first = <f32>factor;
+  const second = <f32>(factor - <f64>first);
+  const hh = f32x4.splat(first);
+  const ll = f32x4.splat(second);
+  let k = <usize>0;
+  for (const steps = <usize>(classes & ~15) << 2; k < steps; k += 64) {
+    const e0 = v128.load(e + k);
+    const e1 = v128.load(e + k, 16);
+    const e2 = v128.load(e + k, 32);
+    const e3 = v128.load(e + k, 48);
+    v128.store(out + k, f32x4.add(f32x4.mul(e0, hh), f32x4.mul(e0, ll)));
+    v128.store(out + k, f32x4.add(f32x4.mul(e1, hh), f32x4.mul(e1, ll)), 16);
+    v128.store(out + k, f32x4.add(f32x4.mul(e2, hh), f32x4.mul(e2, ll)), 32);
+    v128.store(out + k, f32x4.add(f32x4.mul(e3, hh), f32x4.mul(e3, ll)), 48);
+  }
+  for (const end = <usize>classes << 2; k < end; k += 4) {
+    const v = load<f32>(e + k);
+    store<f32>(out + k, v * first + v * second);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function scale_far(out: usize, e: usize, factor: f64, classes: i32): void {
   const cc = f64x2.splat(factor);
   const zero = f32x4.splat(0);
   let j = 0;

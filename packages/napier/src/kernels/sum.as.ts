@@ -8,7 +8,7 @@ import { first_f32, first_f64, lowest, max_f64, range_f32 } from "./extrema.as";
 import {
   exp2_biased, exp_biased_f64, exp_f64, exp_rest, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64,
 } from "./exp.as";
-import { holds, LEAST, sum_flat, UNDOMINATED } from "./flat.as";
+import { FILLED, FLAT, is_near, LEAST, shift_of, sum_near } from "./near.as";
 
 const PAD = memory.data(64, 16); // a row's last, partial step, filled up with −∞
 const STORED = memory.data(64, 16);
@@ -20,7 +20,8 @@ export let m: f64 = 0;
 export let at: i32 = 0;
 /** f32 only: what a stored exponential is multiplied by to be e^(x − m) */
 export let unit: f64 = 0;
-/** f32 only: whether the row was summed in f32 lanes, so that its log-probabilities are subtracted in f32 too */
+/** f32 only: whether exponentials were taken in f32 lanes, and whether s allows f32 log-probabilities too (near.as.ts) */
+export let near: bool = false;
 export let flat: bool = false;
 
 /** Whether a row follows the table of special rows: its maximum is ±∞, or it has a NaN. */
@@ -31,8 +32,8 @@ export function special(s: f64): bool {
 }
 
 /**
- * Σ e^(x − m) without one maximum; leaves m, at, unit and flat. With `store`, e[j]·unit = e^(x[j] − m) for all classes
- * but `at`; e must not be x. Flat rows (flat.as.ts) are summed in f32 lanes, the rest in f64 lanes.
+ * Σ e^(x − m) without one maximum; leaves m, at, unit, near and flat. With `store`, e[j]·unit = e^(x[j] − m) for all
+ * classes but `at`; e must not be x. Near rows (near.as.ts) are summed in f32 lanes, the rest in f64 lanes.
  */
 // @ts-ignore: decorator
 @inline
@@ -40,28 +41,29 @@ export function sum_f32(e: usize, x: usize, classes: i32, store: bool): f64 {
   // 1. the extremes, and where the maximum stands
   const largest = range_f32(x, classes);
   m = largest;
+  near = false;
   flat = false;
   if (!(abs(largest) < Infinity)) return 0;
   at = first_f32(x, largest, classes);
   const hole = x + (<usize>at << 2);
 
   // 2. the sum of the others
-  const shift: f32 = abs(largest) <= 40.0 ? 0.0 : largest;
-  if (holds(classes, largest, lowest, shift)) {
+  const shift = shift_of(largest);
+  if (is_near(largest, lowest, shift)) {
     f32.store(hole, shift + LEAST);
-    unit = shift == 0.0 ? exp_f64(-m) : 1.0;
-    const enough = UNDOMINATED / unit;
-    const s =
-      unit * (shift == 0.0 ? sum_flat(e, x, classes, 0, enough, store, false) : sum_flat(e, x, classes, shift, enough, store, true));
+    const sum = shift == 0.0 ? sum_near(e, x, classes, 0, store, false) : sum_near(e, x, classes, shift, store, true);
     f32.store(hole, largest);
-    if (!(s < UNDOMINATED)) {
-      flat = true;
+    if (!(sum < FILLED)) {
+      near = true;
+      unit = shift == 0.0 ? exp_f64(-m) : 1.0;
+      const s = unit * sum;
+      flat = s >= FLAT;
       return s;
     }
   }
   f32.store(hole, -Infinity);
   unit = UNBIAS_F32;
-  const s = sum_dominated(e, x, classes, store);
+  const s = sum_far(e, x, classes, store);
   f32.store(hole, largest);
   return s;
 }
@@ -69,7 +71,7 @@ export function sum_f32(e: usize, x: usize, classes: i32, store: bool): f64 {
 /** In f64 lanes, e[j] = e^(x[j] − m)·2^127 rounded to f32. Error of the sum ≤ 2^-27 of it. */
 // @ts-ignore: decorator
 @inline
-function sum_dominated(e: usize, x: usize, classes: i32, store: bool): f64 {
+function sum_far(e: usize, x: usize, classes: i32, store: bool): f64 {
   const mm = f64x2.splat(m);
   const log2e = v128.load64_splat(REDUCTION);
   const low = v128.load64_splat(F32, LOW);

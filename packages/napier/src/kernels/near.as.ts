@@ -1,32 +1,38 @@
-// Flat rows: many classes, none of which dominates. Their sum s (without the maximum) is at least UNDOMINATED, so that
-// log1p(s) has at most half the relative error of s, and exponentials in f32 lanes are good enough:
+// Near rows: every exponential fits f32 lanes, four at a time.
 // - the shift is exact. For |m| ≤ 40 there is none: e^x itself is in range. Else the shift is m, and no entry may lie
-//   outside m/2 and 2m, between which x − m is exact (Sterbenz): small probabilities are results too.
-// - e^x has a two-part reduction and a polynomial of degree 6: off by ≤ 1.55·2^-24 (1.29 over every reduced argument,
-//   0.25 for the rounding of the argument).
-// - the sum is f64. So log1p(s) is off by ≤ 0.78·2^-24 of itself, and its two subtractions add 1 ulp: 1.8 in all.
-// - a softmax entry is off by ≤ 2·1.55·2^-24 and one rounding: 3.6 ulp.
-// Which rows are flat depends on the row alone: the bits do not depend on the batch.
+//   outside m/2 and 2m, between which x − m is exact (Sterbenz).
+// - e^x is off by ≤ NEAR·2^-24 of itself (exp.as.ts), the sum is f64, so s = Σ e^(x − m) is off by as much.
+// - log1p(s) is then off by w·NEAR·2^-24 of itself, w = s / ((1 + s)·log1p(s)) ≤ 1; one rounding to f32 makes it 1.91 ulp.
+// - of a flat row, s ≥ FLAT, w ≤ 0.69: the log-probabilities may be subtracted in f32, 1 ulp, and are within 1.97.
+// - a softmax entry is off by ≤ 2·NEAR·2^-24 and two roundings: 3.82 ulp.
+// Which way a row goes depends on the row alone: its bits do not depend on the batch.
 
 import { EXP_F32, REDUCTION_F32 } from "./coefficients.as";
 
 /** Least argument of the exponential: e^-87 is a normal f32. */
 export const LEAST: f32 = -87.0;
-export const UNDOMINATED: f64 = 4.0;
-const CLASSES: i32 = 32; // fewer classes seldom reach UNDOMINATED, and the try would be lost
-const TRY: i32 = 128; // classes summed before a longer row is given up
+export const FLAT: f64 = 1.25;
+/** A smaller sum could be off by what fills it up, at most 16 times e^-87: 2^-31 of it. */
+export const FILLED: f64 = 8.077935669463161e-28; // 2^-90
+const UNSHIFTED: f32 = 40.0;
 const FARTHEST: f32 = 1048576.0; // 2^20: m + log1p(s) in f64 is then off by 2^-33 at most
 
 export const F32 = memory.data<f32>([12583039.0, 1.0], 16); // 1.5·2^23 + 127: leaves an exponent field in the low bits
 const PAD = memory.data(64, 16);
 const STORED = memory.data(64, 16);
 
-/** Whether a row may be flat, before its sum is known. */
+/** What is taken from every entry of a near row before it is exponentiated. */
 // @ts-ignore: decorator
 @inline
-export function holds(classes: i32, largest: f32, lowest: f32, shift: f32): bool {
+export function shift_of(largest: f32): f32 {
+  return abs(largest) <= UNSHIFTED ? 0.0 : largest;
+}
+
+// @ts-ignore: decorator
+@inline
+export function is_near(largest: f32, lowest: f32, shift: f32): bool {
   const exact = shift == 0.0 || lowest >= (shift > 0.0 ? 0.5 * shift : 2.0 * shift);
-  return classes > CLASSES && lowest >= shift + LEAST && abs(largest) <= FARTHEST && exact;
+  return lowest >= shift + LEAST && abs(largest) <= FARTHEST && exact;
 }
 
 /** e^x in f32 lanes, −87 ≤ x ≤ 40. */
@@ -50,13 +56,11 @@ export function exp_f32(
 
 /**
  * Σ e^(x − shift) over all classes, shift 0 if not `shifted`; with `store` also e[j] = e^(x[j] − shift) in f32. Class j
- * goes to lane j mod 4. Gives up with 0 where the first TRY classes say that the sum will hardly be `enough`.
+ * goes to lane j mod 4.
  */
 // @ts-ignore: decorator
 @inline
-export function sum_flat(
-  e: usize, x: usize, classes: i32, shift: f32, enough: f64, store: bool, shifted: bool,
-): f64 {
+export function sum_near(e: usize, x: usize, classes: i32, shift: f32, store: bool, shifted: bool): f64 {
   const c = f32x4.splat(shift);
   const log2e = v128.load32_splat(REDUCTION_F32);
   const high = v128.load32_splat(REDUCTION_F32, 4);
@@ -75,8 +79,8 @@ export function sum_flat(
   const rest = <usize>(classes & 15) << 2;
   let p = x;
   let q = e;
-  let end = classes >= 2 * TRY ? x + (TRY << 2) : x + whole;
-  let padded = rest == 0;
+  let end = x + whole;
+  let last = false;
   while (true) {
     for (; p < end; p += 64, q += 64) {
       const v0 = v128.load(p, 0);
@@ -102,17 +106,12 @@ export function sum_flat(
         v128.store(q, e3, 48);
       }
     }
-    if (end == x + (TRY << 2) && <usize>TRY << 2 < whole) {
-      // a quarter of the share that TRY classes would have of `enough`; NaN goes on
-      const first = f64x2.add(s0, s1);
-      const share = f64x2.extract_lane(first, 0) + f64x2.extract_lane(first, 1);
-      if (share * <f64>classes < enough * (0.25 * <f64>TRY)) return 0;
-      end = x + whole;
-      continue;
+    if (last) {
+      if (store) memory.copy(e + whole, STORED, rest);
+      break;
     }
-    if (padded) break;
-    padded = true;
-    // What fills the last step up adds e^-87 a lane: under 2^-60 of a sum that is at least UNDOMINATED.
+    if (rest == 0) break;
+    last = true;
     const none = f32x4.splat(shift + LEAST);
     v128.store(PAD, none);
     v128.store(PAD, none, 16);
@@ -123,7 +122,6 @@ export function sum_flat(
     end = PAD + 64;
     q = STORED;
   }
-  if (store && rest != 0) memory.copy(e + whole, STORED, rest);
   const s = f64x2.add(s0, s1);
   return f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
 }
