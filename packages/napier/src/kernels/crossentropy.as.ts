@@ -1,7 +1,13 @@
 import { UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
 import { fill_f32, fill_f64, log_prob, logarithm, scale_stored_f32, scale_stored_f64 } from "./softmax.as";
+import {
+  four_rows, gradient_short, lane, left, LOG_AT, MAXIMUM_AT, room_for_four, s_high, s_low, settle, SHORT, spill,
+  SUM_AT, sum_short, sum_without,
+} from "./short.as";
 import { at, m, special, sum_f32, sum_f64, unit } from "./sum.as";
+
+const SCALES = memory.data(32, 16);
 
 /** loss[i] for a row whose sum is known: as f64 for sums over rows, and as the f32 that −log_softmax(x)[y] is. */
 // @ts-ignore: decorator
@@ -12,13 +18,40 @@ function store_loss_f32(loss: usize, rounded: usize, s: f64, xy: f32): void {
   store<f32>(rounded, bad ? <f32>NaN : <f32>0 - log_prob(xy));
 }
 
+/** The same for row r of four short ones. */
+// @ts-ignore: decorator
+@inline
+function store_loss_short(loss: usize, rounded: usize, r: i32, xy: f32): void {
+  const l = lane(LOG_AT, r);
+  const d = <f64>xy - lane(MAXIMUM_AT, r);
+  store<f64>(loss, l - d);
+  store<f32>(rounded, <f32>0 - (<f32>(d - l) + 0));
+}
+
+// @ts-ignore: decorator
+@inline
+function target_of(x: usize, y: usize): f32 {
+  return load<f32>(x + (<usize>load<i32>(y) << 2));
+}
+
 /** losses[i] = log1p(s) − (x[y] − m), y[i] from 0 to classes − 1; rounded[i] is −log_softmax(x)[y], bit for bit. */
 export function cross_entropy_f32(losses: usize, rounded: usize, x: usize, y: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 2;
-  for (let i = 0; i < rows; i++, x += bytes) {
-    const xy = load<f32>(x + (<usize>load<i32>(y + (<usize>i << 2)) << 2));
-    const s = sum_f32(0, x, classes, false);
-    store_loss_f32(losses + (<usize>i << 3), rounded + (<usize>i << 2), s, xy);
+  if (classes > SHORT) {
+    for (let i = 0; i < rows; i++, x += bytes, y += 4, losses += 8, rounded += 4) {
+      store_loss_f32(losses, rounded, sum_f32(0, x, classes, false), target_of(x, y));
+    }
+    return;
+  }
+  for (let i = 0; i < rows; i += 4) {
+    const four = four_rows(x, rows - i, classes);
+    sum_short(four, classes, false);
+    spill();
+    for (let r = 0, count = min(4, rows - i); r < count; r++, x += bytes, y += 4, losses += 8, rounded += 4) {
+      const xy = target_of(x, y);
+      if ((left >> r) & 1) store_loss_f32(losses, rounded, sum_f32(0, x, classes, false), xy);
+      else store_loss_short(losses, rounded, r, xy);
+    }
   }
 }
 
@@ -31,6 +64,26 @@ export function cross_entropy_f64(losses: usize, x: usize, y: usize, rows: i32, 
   }
 }
 
+// @ts-ignore: decorator
+@inline
+function cross_entropy_with_grad_row_f32(
+  loss: usize, rounded: usize, dx: usize, x: usize, y: usize, scale: usize, classes: i32,
+): void {
+  const target = load<i32>(y);
+  // 1., 2. maximum and sum; the exponentials go to dx
+  const s = sum_f32(dx, x, classes, true);
+  // 3. the logarithm
+  store_loss_f32(loss, rounded, s, target_of(x, y));
+  if (special(s)) return fill_f32(dx, NaN, classes);
+  // 4. the gradient
+  const slot = dx + (<usize>target << 2);
+  const others = target == at ? s : 1.0 + (s - <f64>load<f32>(slot) * unit);
+  const c = load<f64>(scale) / (1.0 + s);
+  scale_stored_f32(dx, dx, c, classes);
+  store<f32>(dx + (<usize>at << 2), <f32>c + 0);
+  store<f32>(slot, <f32>(-others * c) + 0);
+}
+
 /**
  * As cross_entropy_f32, and dx[i, j] = scale[i]·(softmax(x)[i, j] − [j = y[i]]); dx must not be x.
  * The target's entry is −(sum of the others) / (1 + s), never p − 1: p rounds to 1 long before its distance to 1 is 0.
@@ -39,24 +92,36 @@ export function cross_entropy_with_grad_f32(
   losses: usize, rounded: usize, dx: usize, x: usize, y: usize, scales: usize, rows: i32, classes: i32,
 ): void {
   const bytes = <usize>classes << 2;
-  for (let i = 0; i < rows; i++, x += bytes, dx += bytes) {
-    const target = load<i32>(y + (<usize>i << 2));
-    const xy = load<f32>(x + (<usize>target << 2));
-    // 1., 2. maximum and sum; the exponentials go to dx
-    const s = sum_f32(dx, x, classes, true);
-    // 3. the logarithm
-    store_loss_f32(losses + (<usize>i << 3), rounded + (<usize>i << 2), s, xy);
-    if (special(s)) {
-      fill_f32(dx, NaN, classes);
-      continue;
+  if (classes > SHORT) {
+    for (let i = 0; i < rows; i++, x += bytes, dx += bytes, y += 4, scales += 8, losses += 8, rounded += 4) {
+      cross_entropy_with_grad_row_f32(losses, rounded, dx, x, y, scales, classes);
     }
-    // 4. the gradient
-    const slot = dx + (<usize>target << 2);
-    const others = target == at ? s : 1.0 + (s - <f64>load<f32>(slot) * unit);
-    const c = load<f64>(scales + (<usize>i << 3)) / (1.0 + s);
-    scale_stored_f32(dx, dx, c, classes);
-    store<f32>(dx + (<usize>at << 2), <f32>c + 0);
-    store<f32>(slot, <f32>(-others * c) + 0);
+    return;
+  }
+  const one = f64x2.splat(1);
+  for (let i = 0; i < rows; i += 4) {
+    const count = min(4, rows - i);
+    const four = four_rows(x, count, classes);
+    const room = room_for_four(dx, count);
+    if (count < 4) memory.copy(SCALES, scales, <usize>count << 3);
+    const four_scales = count < 4 ? SCALES : scales;
+    sum_short(four, classes, true);
+    const c_low = f64x2.div(v128.load(four_scales), f64x2.add(one, s_low));
+    const c_high = f64x2.div(v128.load(four_scales, 16), f64x2.add(one, s_high));
+    gradient_short(room, c_low, c_high, classes);
+    settle(dx, count, bytes);
+    spill();
+    for (let r = 0; r < count; r++, x += bytes, dx += bytes, y += 4, scales += 8, losses += 8, rounded += 4) {
+      if ((left >> r) & 1) {
+        cross_entropy_with_grad_row_f32(losses, rounded, dx, x, y, scales, classes);
+        continue;
+      }
+      const xy = target_of(x, y);
+      store_loss_short(losses, rounded, r, xy);
+      const target = load<i32>(y);
+      const c = load<f64>(scales) / (1.0 + lane(SUM_AT, r));
+      store<f32>(dx + (<usize>target << 2), <f32>(-sum_without(r, target, xy, classes) * c) + 0);
+    }
   }
 }
 

@@ -67,3 +67,32 @@ export function log_f64(x: f64): f64 {
   if (x < 2.2250738585072014e-308) return log_parts(x * 18014398509481984.0, 0.0) - 54.0 * (load<f64>(REDUCTION, 8) + load<f64>(REDUCTION, 16));
   return log_parts(x, 0.0);
 }
+
+// 1, 2, √½, 2^52 in bits
+const SPLATS = memory.data<u64>([0x3ff0000000000000, 0x4000000000000000, 0x3fe6a09e667f3bcd, 0x4330000000000000], 16);
+
+/** log(1 + s) in two lanes for 0 ≤ s ≤ 2^60; error ≤ 2^-48 of it. Other lanes give anything. */
+// @ts-ignore: decorator
+@inline
+export function log1p_f64x2(s: v128): v128 {
+  const one = v128.load64_splat(SPLATS);
+  const u = f64x2.add(one, s);
+  // 1. u = 2^k (1 + f), 1 + f in [√2/2, √2); what u's rounding lost joins f: for k = 0, f is s itself
+  const lost = f64x2.sub(s, f64x2.sub(u, one));
+  const k = i64x2.shr_u(i64x2.sub(u, v128.load64_splat(SPLATS, 16)), 52);
+  const scale = i64x2.sub(one, i64x2.shl(k, 52)); // 2^-k
+  const f = f64x2.add(f64x2.sub(f64x2.mul(u, scale), one), f64x2.mul(lost, scale));
+  const frame = v128.load64_splat(SPLATS, 24);
+  const kf = f64x2.sub(v128.or(k, frame), frame);
+  // 2. k ln 2 + 2 atanh t, t = f / (2 + f)
+  const t = f64x2.div(f, f64x2.add(v128.load64_splat(SPLATS, 8), f));
+  const z = f64x2.mul(t, t);
+  const z2 = f64x2.mul(z, z);
+  const a = f64x2.add(v128.load64_splat(LOG), f64x2.mul(v128.load64_splat(LOG, 8), z));
+  const b = f64x2.add(v128.load64_splat(LOG, 16), f64x2.mul(v128.load64_splat(LOG, 24), z));
+  const c = f64x2.add(v128.load64_splat(LOG, 32), f64x2.mul(v128.load64_splat(LOG, 40), z));
+  const d = f64x2.add(c, f64x2.mul(v128.load64_splat(LOG, 48), z2));
+  const g = f64x2.add(a, f64x2.mul(z2, f64x2.add(b, f64x2.mul(z2, d))));
+  const log = f64x2.add(f64x2.add(t, t), f64x2.mul(f64x2.mul(t, z), g));
+  return f64x2.add(f64x2.mul(kf, v128.load64_splat(REDUCTION, 8)), f64x2.add(log, f64x2.mul(kf, v128.load64_splat(REDUCTION, 16))));
+}

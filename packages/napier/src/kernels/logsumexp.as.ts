@@ -1,4 +1,5 @@
 import { log1p_f64, log1p_rest } from "./log1p.as";
+import { four_rows, join, l_high, l_low, left, m4, room_for_four, settle, SHORT, sum_short, upper } from "./short.as";
 import { m, near, special, sum_f32, sum_f64, sum_rest, sum_wide_f32, sum_wide_f64 } from "./sum.as";
 
 /** lse of a special row: NaN if it has a NaN, else its maximum, +∞ or −∞. */
@@ -25,26 +26,49 @@ function has_nan_f64(x: usize, classes: i32): bool {
 }
 
 /** out[i] = m + log1p(s), s = Σ e^(x − m) without the maximum */
-export function log_sum_exp_f32(out: usize, x: usize, rows: i32, classes: i32): void {
-  for (let i = 0; i < rows; i++) {
-    const row = x + ((<usize>i * <usize>classes) << 2);
-    // 1., 2. maximum and sum
-    const s = sum_f32(0, row, classes, false);
-    let lse: f64;
-    if (special(s)) {
-      lse = special_value(has_nan_f32(row, classes));
-    } else {
-      // 3. the logarithm
-      let l = log1p_f64(s);
+// @ts-ignore: decorator
+@inline
+function log_sum_exp_row_f32(out: usize, row: usize, classes: i32): void {
+  // 1., 2. maximum and sum
+  const s = sum_f32(0, row, classes, false);
+  let lse: f64;
+  if (special(s)) {
+    lse = special_value(has_nan_f32(row, classes));
+  } else {
+    // 3. the logarithm
+    let l = log1p_f64(s);
+    lse = m + l;
+    // Where they cancel, l's relative error grows by l / |lse|: 2^-27.5, and 1.41·2^-24 for a near row; up to 4 and 1 it
+    // stays under 1.41 ulp of an f32.
+    if (abs(lse) * (near ? 1.0 : 4.0) < l) {
+      l = log1p_f64(sum_wide_f32(row, classes));
       lse = m + l;
-      // Where they cancel, l's relative error grows by l / |lse|: 2^-27.5, and 1.41·2^-24 for a near row; up to 4
-      // and 1 it stays under 1.41 ulp of an f32.
-      if (abs(lse) * (near ? 1.0 : 4.0) < l) {
-        l = log1p_f64(sum_wide_f32(row, classes));
-        lse = m + l;
-      }
     }
-    store<f32>(out + (<usize>i << 2), <f32>lse + 0);
+  }
+  store<f32>(out, <f32>lse + 0);
+}
+
+export function log_sum_exp_f32(out: usize, x: usize, rows: i32, classes: i32): void {
+  const bytes = <usize>classes << 2;
+  if (classes > SHORT) {
+    for (let i = 0; i < rows; i++, out += 4, x += bytes) log_sum_exp_row_f32(out, x, classes);
+    return;
+  }
+  for (let i = 0; i < rows; i += 4, out += 16, x += 4 * bytes) {
+    const count = rows - i;
+    const four = four_rows(x, count, classes);
+    const room = room_for_four(out, count);
+    sum_short(four, classes, false);
+    const low = f64x2.add(f64x2.promote_low_f32x4(m4), l_low);
+    const high = f64x2.add(f64x2.promote_low_f32x4(upper(m4)), l_high);
+    const lse = join(low, high);
+    v128.store(room, f32x4.add(lse, f32x4.splat(0)));
+    // where maximum and logarithm cancel, as above; of two classes l has more digits than that
+    const again = classes == 2 ? left : left | (15 ^ i32x4.bitmask(f32x4.ge(f32x4.abs(lse), join(l_low, l_high))));
+    for (let r = 0; again >> r != 0; r++) {
+      if ((again >> r) & 1) log_sum_exp_row_f32(room + (<usize>r << 2), four + <usize>r * bytes, classes);
+    }
+    settle(out, count, 4);
   }
 }
 

@@ -14,7 +14,8 @@ export const LEAST: f32 = -87.0;
 export const FLAT: f64 = 1.25;
 /** A smaller sum could be off by what fills it up, at most 16 times e^-87: 2^-31 of it. */
 export const FILLED: f64 = 8.077935669463161e-28; // 2^-90
-const UNSHIFTED: f32 = 40.0;
+/** Up to this |m| the entries themselves are exponentiated. */
+export const UNSHIFTED: f32 = 40.0;
 const FARTHEST: f32 = 1048576.0; // 2^20: m + log1p(s) in f64 is then off by 2^-33 at most
 
 export const F32 = memory.data<f32>([12583039.0, 1.0], 16); // 1.5·2^23 + 127: leaves an exponent field in the low bits

@@ -1,5 +1,9 @@
 import { UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
+import {
+  four_rows, gradient_short, LARGEST_FACTOR, LEAST_FACTOR, left, log_softmax_short, room_for_four, s_high, s_low, settle, SHORT,
+  sum_short,
+} from "./short.as";
 import { at, flat, m, near, special, sum_f32, sum_f64, unit } from "./sum.as";
 
 export function fill_f32(out: usize, value: f32, classes: i32): void {
@@ -107,10 +111,27 @@ function log_softmax_row_f32(out: usize, x: usize, classes: i32): void {
   for (const end = <usize>classes << 2; k < end; k += 4) store<f32>(out + k, log_prob(load<f32>(x + k)));
 }
 
-/** out may be x: log_softmax(x) */
+const ASIDE = memory.data(2048, 16);
+
+/** log_softmax(x); out may be x */
 export function log_softmax_f32(out: usize, x: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 2;
-  for (let i = 0; i < rows; i++, out += bytes, x += bytes) log_softmax_row_f32(out, x, classes);
+  if (classes > SHORT) {
+    for (let i = 0; i < rows; i++, out += bytes, x += bytes) log_softmax_row_f32(out, x, classes);
+    return;
+  }
+  for (let i = 0; i < rows; i += 4, out += 4 * bytes, x += 4 * bytes) {
+    const count = rows - i;
+    const four = four_rows(x, count, classes);
+    const room = room_for_four(out, count);
+    sum_short(four, classes, false);
+    if (left != 0) memory.copy(ASIDE, four, 4 * bytes);
+    log_softmax_short(room, classes);
+    for (let r = 0; left >> r != 0; r++) {
+      if ((left >> r) & 1) log_softmax_row_f32(room + <usize>r * bytes, ASIDE + <usize>r * bytes, classes);
+    }
+    settle(out, count, bytes);
+  }
 }
 
 /** out may be x: log_softmax(x) */
@@ -143,13 +164,9 @@ export function log_softmax_f64(out: usize, x: usize, rows: i32, classes: i32): 
 @inline
 export function scale_stored_f32(out: usize, e: usize, c: f64, classes: i32): void {
   const factor = c * unit;
-  if (near && factor > LEAST_FACTOR && factor < LARGEST_FACTOR) scale_near(out, e, factor, classes);
+  if (near && factor > <f64>LEAST_FACTOR && factor < <f64>LARGEST_FACTOR) scale_near(out, e, factor, classes);
   else scale_far(out, e, factor, classes);
 }
-
-// Between them a factor's two f32 parts are exact enough, and the products of near rows, e ≤ e^40, finite.
-const LEAST_FACTOR: f64 = 7.888609052210118e-31; // 2^-100
-const LARGEST_FACTOR: f64 = 1152921504606846976.0; // 2^60
 
 /** In f32 lanes, the factor in two parts: e·high + e·low has two roundings, 1 ulp in all. */
 // @ts-ignore: decorator
@@ -239,7 +256,22 @@ export function softmax_row_f64(out: usize, x: usize, g: f64, classes: i32): voi
 /** softmax(x); out must not be x */
 export function softmax_f32(out: usize, x: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 2;
-  for (let i = 0; i < rows; i++, out += bytes, x += bytes) softmax_row_f32(out, x, 1.0, classes);
+  if (classes > SHORT) {
+    for (let i = 0; i < rows; i++, out += bytes, x += bytes) softmax_row_f32(out, x, 1.0, classes);
+    return;
+  }
+  const one = f64x2.splat(1);
+  for (let i = 0; i < rows; i += 4, out += 4 * bytes, x += 4 * bytes) {
+    const count = rows - i;
+    const four = four_rows(x, count, classes);
+    const room = room_for_four(out, count);
+    sum_short(four, classes, true);
+    gradient_short(room, f64x2.div(one, f64x2.add(one, s_low)), f64x2.div(one, f64x2.add(one, s_high)), classes);
+    for (let r = 0; left >> r != 0; r++) {
+      if ((left >> r) & 1) softmax_row_f32(room + <usize>r * bytes, four + <usize>r * bytes, 1.0, classes);
+    }
+    settle(out, count, bytes);
+  }
 }
 
 export function softmax_f64(out: usize, x: usize, rows: i32, classes: i32): void {
