@@ -112,21 +112,28 @@ function sqrt(z: Exact): Exact {
   for (let i = 0; i < 3; i++) root = mul(add(root, div(z, root)), exact(0.5));
   return root;
 }
-const logCoefficients = rounded(
-  interpolate(
-    (z) => {
-      const s = sqrt(z);
-      return div(sub(div(atanhTwice(s), s), exact(2)), z);
-    },
-    nodes(7, 0.0001, LOG_REACH * LOG_REACH),
-  ),
-);
-const logError = worstRelative(
-  (s) => mul(s, add(exact(2), mul(mul(s, s), horner(logCoefficients.map(exact), mul(s, s))))),
-  atanhTwice,
-  0.0001,
-  LOG_REACH,
-);
+/** G(z) from `count` nodes, and its error. */
+function logarithm(count: number, reach: number): { coefficients: number[]; error: string } {
+  const coefficients = rounded(
+    interpolate(
+      (z) => {
+        const s = sqrt(z);
+        return div(sub(div(atanhTwice(s), s), exact(2)), z);
+      },
+      nodes(count, 0.0001, reach * reach),
+    ),
+  );
+  const error = worstRelative(
+    (s) => mul(s, add(exact(2), mul(mul(s, s), horner(coefficients.map(exact), mul(s, s))))),
+    atanhTwice,
+    0.0001,
+    reach,
+  );
+  return { coefficients, error };
+}
+const log = logarithm(7, LOG_REACH);
+const LOG_F32_REACH = 0.3334; // 1 + f = 2
+const logF32 = logarithm(5, LOG_F32_REACH);
 
 // ln 2 in two parts. f64: 32 bits, so that k · high is exact for |k| < 2^21; f32: 16 bits, exact for |k| < 2^8.
 const ln2High = Math.floor(Math.LN2 * 2 ** 32) / 2 ** 32;
@@ -145,8 +152,10 @@ ${table("EXP2", exp2Coefficients)}
 ${table("EXP", expCoefficients)}
 /** e^r = 1 + r + r²·Σ EXP_F32[j]·r^j in f32 on |r| ≤ ${EXP_F32_REACH}; relative error of the polynomial ≤ 2^${expF32Error} */
 ${table("EXP_F32", expF32Coefficients, "f32")}
-/** 2 atanh s = 2s + s·z·Σ LOG[j]·z^j, z = s², |s| ≤ ${LOG_REACH}; relative error ≤ 2^${logError} */
-${table("LOG", logCoefficients)}
+/** 2 atanh s = 2s + s·z·Σ LOG[j]·z^j, z = s², |s| ≤ ${LOG_REACH}; relative error ≤ 2^${log.error} */
+${table("LOG", log.coefficients)}
+/** The same on |s| ≤ ${LOG_F32_REACH}, for f32 results; relative error ≤ 2^${logF32.error} */
+${table("LOG_F32", logF32.coefficients)}
 /** { log₂e, 32 bits of ln 2 (times k exact for |k| < 2^21), the rest of ln 2 } */
 ${table("REDUCTION", [toF64(div(ONE, LN2)), ln2High, ln2Low])}
 /** The same for f32: { log₂e, 16 bits of ln 2 (times k exact for |k| < 2^8), the rest of ln 2 } */

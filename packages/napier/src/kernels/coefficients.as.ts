@@ -45,6 +45,15 @@ export const LOG = memory.data<f64>([
   0.14621430189548335,
 ], 16);
 
+/** The same on |s| ≤ 0.3334, for f32 results; relative error ≤ 2^-31.3 */
+export const LOG_F32 = memory.data<f64>([
+  0.6666666734870212,
+  0.39999702599351494,
+  0.28592490321492725,
+  0.21704851594061347,
+  0.23231769638847427,
+], 16);
+
 /** { log₂e, 32 bits of ln 2 (times k exact for |k| < 2^21), the rest of ln 2 } */
 export const REDUCTION = memory.data<f64>([
   1.4426950408889634,

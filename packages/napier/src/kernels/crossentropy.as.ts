@@ -2,7 +2,7 @@ import { UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
 import { fill_f32, fill_f64, log_prob, logarithm, scale_stored_f32, scale_stored_f64 } from "./softmax.as";
 import {
-  four_rows, gradient_short, lane, left, LOG_AT, MAXIMUM_AT, room_for_four, s_high, s_low, settle, SHORT, spill,
+  four_rows, gradient_short, lane, left, LOG_AT, log_prob_short, MAXIMUM_AT, room_for_four, s_high, s_low, settle, SHORT, spill,
   SUM_AT, sum_short, sum_without,
 } from "./short.as";
 import { at, m, special, sum_f32, sum_f64, unit } from "./sum.as";
@@ -21,11 +21,9 @@ function store_loss_f32(loss: usize, rounded: usize, s: f64, xy: f32): void {
 /** The same for row r of four short ones. */
 // @ts-ignore: decorator
 @inline
-function store_loss_short(loss: usize, rounded: usize, r: i32, xy: f32): void {
-  const l = lane(LOG_AT, r);
-  const d = <f64>xy - lane(MAXIMUM_AT, r);
-  store<f64>(loss, l - d);
-  store<f32>(rounded, <f32>0 - (<f32>(d - l) + 0));
+function store_loss_short(loss: usize, rounded: usize, r: i32, xy: f32, classes: i32): void {
+  store<f64>(loss, lane(LOG_AT, r) - (<f64>xy - lane(MAXIMUM_AT, r)));
+  store<f32>(rounded, <f32>0 - log_prob_short(r, xy, classes));
 }
 
 // @ts-ignore: decorator
@@ -50,7 +48,7 @@ export function cross_entropy_f32(losses: usize, rounded: usize, x: usize, y: us
     for (let r = 0, count = min(4, rows - i); r < count; r++, x += bytes, y += 4, losses += 8, rounded += 4) {
       const xy = target_of(x, y);
       if ((left >> r) & 1) store_loss_f32(losses, rounded, sum_f32(0, x, classes, false), xy);
-      else store_loss_short(losses, rounded, r, xy);
+      else store_loss_short(losses, rounded, r, xy, classes);
     }
   }
 }
@@ -117,7 +115,7 @@ export function cross_entropy_with_grad_f32(
         continue;
       }
       const xy = target_of(x, y);
-      store_loss_short(losses, rounded, r, xy);
+      store_loss_short(losses, rounded, r, xy, classes);
       const target = load<i32>(y);
       const c = load<f64>(scales) / (1.0 + lane(SUM_AT, r));
       store<f32>(dx + (<usize>target << 2), <f32>(-sum_without(r, target, xy, classes) * c) + 0);

@@ -1,4 +1,4 @@
-import { LOG, REDUCTION } from "./coefficients.as";
+import { LOG, LOG_F32, REDUCTION } from "./coefficients.as";
 
 const SQRT_HALF_BITS: i64 = 0x3fe6a09e667f3bcd;
 
@@ -71,28 +71,31 @@ export function log_f64(x: f64): f64 {
 // 1, 2, √½, 2^52 in bits
 const SPLATS = memory.data<u64>([0x3ff0000000000000, 0x4000000000000000, 0x3fe6a09e667f3bcd, 0x4330000000000000], 16);
 
-/** log(1 + s) in two lanes for 0 ≤ s ≤ 2^60; error ≤ 2^-48 of it. Other lanes give anything. */
+/** log(1 + f) = 2 atanh t, t = f / (2 + f), in two lanes for −0.3 ≤ f ≤ 1, for f32 results: error ≤ 2^-31 of it. */
+// @ts-ignore: decorator
+@inline
+export function log1p_unit(f: v128): v128 {
+  const t = f64x2.div(f, f64x2.add(v128.load64_splat(SPLATS, 8), f));
+  const z = f64x2.mul(t, t);
+  const a = f64x2.add(v128.load64_splat(LOG_F32), f64x2.mul(v128.load64_splat(LOG_F32, 8), z));
+  const b = f64x2.add(v128.load64_splat(LOG_F32, 16), f64x2.mul(v128.load64_splat(LOG_F32, 24), z));
+  const z2 = f64x2.mul(z, z);
+  const g = f64x2.add(a, f64x2.mul(z2, f64x2.add(b, f64x2.mul(z2, v128.load64_splat(LOG_F32, 32)))));
+  return f64x2.add(f64x2.add(t, t), f64x2.mul(f64x2.mul(t, z), g));
+}
+
+/** log(1 + s) for 0 ≤ s ≤ 2^60; other lanes give anything. */
 // @ts-ignore: decorator
 @inline
 export function log1p_f64x2(s: v128): v128 {
   const one = v128.load64_splat(SPLATS);
   const u = f64x2.add(one, s);
-  // 1. u = 2^k (1 + f), 1 + f in [√2/2, √2); what u's rounding lost joins f: for k = 0, f is s itself
+  // u = 2^k (1 + f), 1 + f in [√2/2, √2); what u's rounding lost joins f: for k = 0, f is s itself
   const lost = f64x2.sub(s, f64x2.sub(u, one));
   const k = i64x2.shr_u(i64x2.sub(u, v128.load64_splat(SPLATS, 16)), 52);
   const scale = i64x2.sub(one, i64x2.shl(k, 52)); // 2^-k
   const f = f64x2.add(f64x2.sub(f64x2.mul(u, scale), one), f64x2.mul(lost, scale));
   const frame = v128.load64_splat(SPLATS, 24);
   const kf = f64x2.sub(v128.or(k, frame), frame);
-  // 2. k ln 2 + 2 atanh t, t = f / (2 + f)
-  const t = f64x2.div(f, f64x2.add(v128.load64_splat(SPLATS, 8), f));
-  const z = f64x2.mul(t, t);
-  const z2 = f64x2.mul(z, z);
-  const a = f64x2.add(v128.load64_splat(LOG), f64x2.mul(v128.load64_splat(LOG, 8), z));
-  const b = f64x2.add(v128.load64_splat(LOG, 16), f64x2.mul(v128.load64_splat(LOG, 24), z));
-  const c = f64x2.add(v128.load64_splat(LOG, 32), f64x2.mul(v128.load64_splat(LOG, 40), z));
-  const d = f64x2.add(c, f64x2.mul(v128.load64_splat(LOG, 48), z2));
-  const g = f64x2.add(a, f64x2.mul(z2, f64x2.add(b, f64x2.mul(z2, d))));
-  const log = f64x2.add(f64x2.add(t, t), f64x2.mul(f64x2.mul(t, z), g));
-  return f64x2.add(f64x2.mul(kf, v128.load64_splat(REDUCTION, 8)), f64x2.add(log, f64x2.mul(kf, v128.load64_splat(REDUCTION, 16))));
+  return f64x2.add(f64x2.mul(kf, f64x2.splat(0.6931471805599453)), log1p_unit(f));
 }

@@ -26,6 +26,12 @@ function has_nan_f64(x: usize, classes: i32): bool {
 }
 
 /** out[i] = m + log1p(s), s = Σ e^(x − m) without the maximum */
+/** lse of an f32 row that is not special, to f64's precision. */
+function log_sum_exp_wide(row: usize, classes: i32): f64 {
+  const l = log1p_f64(sum_wide_f32(row, classes));
+  return m + l;
+}
+
 // @ts-ignore: decorator
 @inline
 function log_sum_exp_row_f32(out: usize, row: usize, classes: i32): void {
@@ -36,14 +42,11 @@ function log_sum_exp_row_f32(out: usize, row: usize, classes: i32): void {
     lse = special_value(has_nan_f32(row, classes));
   } else {
     // 3. the logarithm
-    let l = log1p_f64(s);
+    const l = log1p_f64(s);
     lse = m + l;
     // Where they cancel, l's relative error grows by l / |lse|: 2^-27.5, and 1.41·2^-24 for a near row; up to 4 and 1 it
     // stays under 1.41 ulp of an f32.
-    if (abs(lse) * (near ? 1.0 : 4.0) < l) {
-      l = log1p_f64(sum_wide_f32(row, classes));
-      lse = m + l;
-    }
+    if (abs(lse) * (near ? 1.0 : 4.0) < l) lse = log_sum_exp_wide(row, classes);
   }
   store<f32>(out, <f32>lse + 0);
 }
@@ -63,10 +66,15 @@ export function log_sum_exp_f32(out: usize, x: usize, rows: i32, classes: i32): 
     const high = f64x2.add(f64x2.promote_low_f32x4(upper(m4)), l_high);
     const lse = join(low, high);
     v128.store(room, f32x4.add(lse, f32x4.splat(0)));
-    // where maximum and logarithm cancel, as above; of two classes l has more digits than that
-    const again = classes == 2 ? left : left | (15 ^ i32x4.bitmask(f32x4.ge(f32x4.abs(lse), join(l_low, l_high))));
+    // Where maximum and logarithm cancel, as above; of two classes l is within 2^-27.3.
+    const size = f32x4.abs(lse);
+    const firm = f32x4.ge(classes == 2 ? f32x4.mul(size, f32x4.splat(4)) : size, join(l_low, l_high));
+    const again = left | (15 ^ i32x4.bitmask(firm));
     for (let r = 0; again >> r != 0; r++) {
-      if ((again >> r) & 1) log_sum_exp_row_f32(room + (<usize>r << 2), four + <usize>r * bytes, classes);
+      const row = four + <usize>r * bytes;
+      const slot = room + (<usize>r << 2);
+      if ((left >> r) & 1) log_sum_exp_row_f32(slot, row, classes);
+      else if ((again >> r) & 1) store<f32>(slot, <f32>log_sum_exp_wide(row, classes) + 0);
     }
     settle(out, count, 4);
   }

@@ -1,13 +1,12 @@
 // Short f32 rows, four side by side in the lanes: of a few classes, the lanes of a row of its own would stand empty, and
 // its logarithm and its memory traffic would cost more than its exponentials. A row's arithmetic does not know its
-// neighbours. It is that of near rows (near.as.ts), |m| ≤ 40 only, but that all log-probabilities are subtracted in f64,
-// and that every class at the maximum is left out of the exponentials: s = Σ e^(x − m) over the others + (ties − 1).
+// neighbours. It is that of near rows (near.as.ts), |m| ≤ 40 only, but that every class at the maximum is left out of the exponentials: s = Σ e^(x − m) over the others + (ties − 1).
 // What is not so simple, a special row among them, is `left` to the kernels of single rows.
 
-import { EXP2, EXP_F32, REDUCTION, REDUCTION_F32 } from "./coefficients.as";
-import { exp2_biased, exp_any_f64, F32 as WIDE, LOW, MAGIC, ONE, UNBIAS_F32 } from "./exp.as";
-import { log1p_f64x2 } from "./log1p.as";
-import { exp_f32, F32, LEAST, UNSHIFTED } from "./near.as";
+import { EXP_F32, REDUCTION_F32 } from "./coefficients.as";
+import { log1p_f64x2, log1p_unit } from "./log1p.as";
+import { e_high, e_low, exp_half, left_pairs, most as larger, sum_pairs } from "./pairs.as";
+import { exp_f32, F32, FLAT, LEAST, UNSHIFTED } from "./near.as";
 
 /** Most classes of a short row. */
 export const SHORT: i32 = 128;
@@ -116,43 +115,24 @@ function turn_back(out: usize, turned: usize, bytes: usize): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function exp2_half(t: v128): v128 {
-  return f64x2.mul(
-    exp2_biased(
-      t, v128.load64_splat(WIDE, LOW), v128.load64_splat(WIDE, MAGIC), v128.load64_splat(WIDE, ONE),
-      v128.load64_splat(EXP2), v128.load64_splat(EXP2, 8), v128.load64_splat(EXP2, 16),
-      v128.load64_splat(EXP2, 24), v128.load64_splat(EXP2, 32), v128.load64_splat(EXP2, 40),
-    ),
-    f64x2.splat(UNBIAS_F32),
-  );
-}
-
-/** sum_short for two classes: s = e^(least − most), in f64 and without bounds for either. */
-// @ts-ignore: decorator
-@inline
-function sum_pairs(x: usize): void {
-  turn(TURNED, x, 8);
-  const v0 = v128.load(TURNED);
-  const v1 = v128.load(TURNED, 16);
-  const most = f32x4.pmax(v0, v1);
-  const least = f32x4.pmin(v1, v0);
-  m4 = most;
-  s_low = exp_any_f64(f64x2.sub(f64x2.promote_low_f32x4(least), f64x2.promote_low_f32x4(most)));
-  s_high = exp_any_f64(f64x2.sub(f64x2.promote_low_f32x4(upper(least)), f64x2.promote_low_f32x4(upper(most))));
-  const numbers = v128.and(f32x4.eq(v0, v0), f32x4.eq(v1, v1));
-  left = 15 ^ i32x4.bitmask(v128.and(numbers, f32x4.lt(f32x4.abs(most), f32x4.splat(Infinity))));
-}
-
 /** The sums of four rows that follow each other at x; with `store` also their exponentials, for `gradient_short`. */
 // @ts-ignore: decorator
 @inline
 export function sum_short(x: usize, classes: i32, store: bool): void {
-  if (classes == 2) sum_pairs(x);
-  else sum_many(x, classes, store);
-  l_low = log1p_f64x2(s_low);
-  l_high = log1p_f64x2(s_high);
+  if (classes == 2) {
+    turn(TURNED, x, 8);
+    sum_pairs(v128.load(TURNED), v128.load(TURNED, 16));
+    m4 = larger;
+    left = left_pairs;
+    s_low = e_low;
+    s_high = e_high;
+    l_low = log1p_unit(e_low);
+    l_high = log1p_unit(e_high);
+  } else {
+    sum_many(x, classes, store);
+    l_low = log1p_f64x2(s_low);
+    l_high = log1p_f64x2(s_high);
+  }
 }
 
 // @ts-ignore: decorator
@@ -203,9 +183,9 @@ function sum_many(x: usize, classes: i32, store: bool): void {
       v128.store(STORED + k, e1, 16);
     }
   }
-  const minus = f64x2.splat(-load<f64>(REDUCTION));
-  unit_low = exp2_half(f64x2.mul(f64x2.promote_low_f32x4(most), minus));
-  unit_high = exp2_half(f64x2.mul(f64x2.promote_low_f32x4(upper(most)), minus));
+  const zero = f64x2.splat(0);
+  unit_low = exp_half(f64x2.sub(zero, f64x2.promote_low_f32x4(most)));
+  unit_high = exp_half(f64x2.sub(zero, f64x2.promote_low_f32x4(upper(most))));
   s_low = f64x2.add(f64x2.mul(sum_low, unit_low), f64x2.convert_low_i32x4_s(ties));
   s_high = f64x2.add(f64x2.mul(sum_high, unit_high), f64x2.convert_low_i32x4_s(upper(ties)));
   // a NaN is in the sum
@@ -217,6 +197,13 @@ function sum_many(x: usize, classes: i32, store: bool): void {
   left = 15 ^ i32x4.bitmask(good);
 }
 
+/** The sum from which a row is flat: never for few classes, whose rows would seldom agree. */
+// @ts-ignore: decorator
+@inline
+function flat_from(classes: i32): f64 {
+  return classes > 16 ? FLAT : Infinity;
+}
+
 /** Four log-probabilities: (v − m) − l in f64; adding 0 turns −0 into +0. */
 // @ts-ignore: decorator
 @inline
@@ -226,7 +213,7 @@ function log_probs(v: v128, m_low: v128, m_high: v128, low: v128, high: v128): v
   return f32x4.add(join(a, b), f32x4.splat(0));
 }
 
-/** After sum_short: the log-probabilities of the four rows; out may be x. */
+/** After sum_short: the log-probabilities of the four rows, of flat ones in f32 (near.as.ts); out may be x. */
 // @ts-ignore: decorator
 @inline
 export function log_softmax_short(out: usize, classes: i32): void {
@@ -234,8 +221,30 @@ export function log_softmax_short(out: usize, classes: i32): void {
   const m_high = f64x2.promote_low_f32x4(upper(m4));
   const low = l_low;
   const high = l_high;
-  for (let k = <usize>0, end = <usize>classes << 4; k < end; k += 16) {
-    v128.store(TURNED + k, log_probs(v128.load(TURNED + k), m_low, m_high, low, high));
+  const lse_low = f64x2.add(m_low, low);
+  const lse_high = f64x2.add(m_high, high);
+  const first = join(lse_low, lse_high);
+  const second = join(
+    f64x2.sub(lse_low, f64x2.promote_low_f32x4(first)),
+    f64x2.sub(lse_high, f64x2.promote_low_f32x4(upper(first))),
+  );
+  const least = f64x2.splat(flat_from(classes));
+  const flat = v128.shuffle<i32>(f64x2.ge(s_low, least), f64x2.ge(s_high, least), 0, 2, 4, 6);
+  const end = <usize>classes << 4;
+  if (i32x4.all_true(flat)) {
+    for (let k = <usize>0; k < end; k += 16) {
+      v128.store(TURNED + k, f32x4.sub(f32x4.sub(v128.load(TURNED + k), first), second));
+    }
+  } else if (!v128.any_true(flat)) {
+    for (let k = <usize>0; k < end; k += 16) {
+      v128.store(TURNED + k, log_probs(v128.load(TURNED + k), m_low, m_high, low, high));
+    }
+  } else {
+    for (let k = <usize>0; k < end; k += 16) {
+      const v = v128.load(TURNED + k);
+      const narrow = f32x4.sub(f32x4.sub(v, first), second);
+      v128.store(TURNED + k, v128.bitselect(narrow, log_probs(v, m_low, m_high, low, high), flat));
+    }
   }
   turn_back(out, TURNED, <usize>classes << 2);
 }
@@ -295,6 +304,17 @@ export function spill(): void {
 @inline
 export function lane(which: usize, i: i32): f64 {
   return load<f64>(LANES + which + (<usize>i << 3));
+}
+
+/** The log-probability of a class of row i whose logit is v, bit for bit that of log_softmax_short. */
+// @ts-ignore: decorator
+@inline
+export function log_prob_short(i: i32, v: f32, classes: i32): f32 {
+  const l = lane(LOG_AT, i);
+  const m = lane(MAXIMUM_AT, i);
+  if (lane(SUM_AT, i) < flat_from(classes)) return <f32>(<f64>v - m - l) + 0;
+  const first = <f32>(m + l);
+  return v - first - <f32>(m + l - <f64>first);
 }
 
 /** After sum_short with `store`: Σ e^(x − m) of row i over all classes but j, whose logit is v. */

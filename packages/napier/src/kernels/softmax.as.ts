@@ -1,5 +1,6 @@
 import { UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
+import { log_softmax_pairs } from "./pairs.as";
 import {
   four_rows, gradient_short, LARGEST_FACTOR, LEAST_FACTOR, left, log_softmax_short, room_for_four, s_high, s_low, settle, SHORT,
   sum_short,
@@ -113,6 +114,21 @@ function log_softmax_row_f32(out: usize, x: usize, classes: i32): void {
 
 const ASIDE = memory.data(2048, 16);
 
+/** log_softmax of four short rows; those of the result are left to do, their logits are ASIDE. */
+// @ts-ignore: decorator
+@inline
+function log_softmax_four(out: usize, x: usize, classes: i32): i32 {
+  if (classes == 2) {
+    v128.store(ASIDE, v128.load(x));
+    v128.store(ASIDE, v128.load(x, 16), 16);
+    return log_softmax_pairs(out, x);
+  }
+  sum_short(x, classes, false);
+  if (left != 0) memory.copy(ASIDE, x, <usize>classes << 4);
+  log_softmax_short(out, classes);
+  return left;
+}
+
 /** log_softmax(x); out may be x */
 export function log_softmax_f32(out: usize, x: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 2;
@@ -124,11 +140,9 @@ export function log_softmax_f32(out: usize, x: usize, rows: i32, classes: i32): 
     const count = rows - i;
     const four = four_rows(x, count, classes);
     const room = room_for_four(out, count);
-    sum_short(four, classes, false);
-    if (left != 0) memory.copy(ASIDE, four, 4 * bytes);
-    log_softmax_short(room, classes);
-    for (let r = 0; left >> r != 0; r++) {
-      if ((left >> r) & 1) log_softmax_row_f32(room + <usize>r * bytes, ASIDE + <usize>r * bytes, classes);
+    const again = log_softmax_four(room, four, classes);
+    for (let r = 0; again >> r != 0; r++) {
+      if ((again >> r) & 1) log_softmax_row_f32(room + <usize>r * bytes, ASIDE + <usize>r * bytes, classes);
     }
     settle(out, count, bytes);
   }

@@ -200,8 +200,11 @@ export function sum_f64(e: usize, x: usize, classes: i32, store: bool): f64 {
   return fold(two_sum(s0, s1)) * UNBIAS_F64;
 }
 
-/** The sum of an f32 row again, to f64's precision: where log-sum-exp cancels, its last bits are the result. Uses m and at. */
+/** The sum of an f32 row again, to f64's precision: where log-sum-exp cancels, its last bits are the result. Leaves m. */
 export function sum_wide_f32(x: usize, classes: i32): f64 {
+  const largest = range_f32(x, classes);
+  m = largest;
+  at = first_f32(x, largest, classes);
   const mm = f64x2.splat(m);
   lost = f64x2.splat(0);
   let s0 = f64x2.splat(0);
