@@ -40,15 +40,16 @@ export function reductionOf(caller: string, options: LossOptions): ReductionName
   return reduction;
 }
 
-/** Neumaier's compensated sum of the losses times a power of two, in row order: the same for any tiling, off by less than an ulp. */
+/** Compensated sum (TwoSum) of the losses times a power of two, in row order: the same for any tiling, off by less than an ulp. */
 function total(losses: Float64Array | Float32Array, factor: number): number {
   let sum = 0;
   let lost = 0;
-  for (const unscaled of losses) {
-    const loss = unscaled * factor;
+  for (let i = 0; i < losses.length; i++) {
+    const loss = losses[i] * factor;
     const next = sum + loss;
-    const error = Math.abs(sum) >= Math.abs(loss) ? sum - next + loss : loss - next + sum;
-    lost += Number.isFinite(error) ? error : 0; // an infinite loss has no rounding error, only a NaN in its place
+    const v = next - sum;
+    const error = sum - (next - v) + (loss - v);
+    if (!Number.isNaN(error)) lost += error; // an infinite loss has no rounding error, only a NaN in its place
     sum = next;
   }
   return sum + lost;

@@ -44,15 +44,18 @@ export function classIndices(caller: string, targets: Targets, logits: View, log
   if (data.length !== rows)
     throw rangeError(caller, name, `${rows} class ${rows === 1 ? "index" : "indices"}`, data.length);
   const y = new Int32Array(rows);
+  // kinds apart: one loop for all of them costs 10 ns a row
+  if (data instanceof Int32Array) y.set(data);
+  else if (!(data instanceof BigInt64Array))
+    for (let i = 0; i < rows; i++) y[i] = isClass(data[i], classes) ? data[i] : -1;
+  else for (let i = 0; i < rows; i++) y[i] = isClass(Number(data[i]), classes) ? Number(data[i]) : -1;
   for (let i = 0; i < rows; i++) {
-    const label = data[i];
-    const index = Number(label);
-    const isIndex = typeof label === "bigint" || typeof label === "number";
-    if (!isIndex || !Number.isInteger(index) || index < 0 || index >= classes) {
-      const where = typeof targets === "number" ? name : `${name}[${i}]`;
-      throw rangeError(caller, where, `an integer from 0 to ${classes - 1}`, label);
-    }
-    y[i] = index;
+    if (y[i] >= 0 && y[i] < classes) continue;
+    const where = typeof targets === "number" ? name : `${name}[${i}]`;
+    throw rangeError(caller, where, `an integer from 0 to ${classes - 1}`, data[i]);
   }
   return y;
 }
+
+const isClass = (value: unknown, classes: number): boolean =>
+  typeof value === "number" && Number.isInteger(value) && value >= 0 && value < classes;
