@@ -9,6 +9,7 @@
 // Which rows are flat depends on the row alone: the bits do not depend on the batch.
 
 import { EXP_F32, REDUCTION_F32 } from "./coefficients.as";
+import { PAD, STORED } from "./scratch.as";
 
 /** Least argument of the exponential: e^-87 is a normal f32. */
 export const LEAST: f32 = -87.0;
@@ -18,8 +19,6 @@ const TRY: i32 = 128; // classes summed before a longer row is given up
 const FARTHEST: f32 = 1048576.0; // 2^20: m + log1p(s) in f64 is then off by 2^-33 at most
 
 export const F32 = memory.data<f32>([12583039.0, 1.0], 16); // 1.5·2^23 + 127: leaves an exponent field in the low bits
-const PAD = memory.data(64, 16);
-const STORED = memory.data(64, 16);
 
 /** Whether a row may be flat, before its sum is known. */
 // @ts-ignore: decorator
