@@ -45,7 +45,7 @@ export function perRow(type: Area["type"], from?: Area["from"], to?: Sink): Area
 /** Tiles of this size stay in the second-level cache from copy to copy. */
 const TILE_BYTES = 65536;
 /** What is copied out at once: 1 MB instead of a tile at a time is a tenth of logSoftmax's time at 4096 × 1000 (measured). */
-const OUT_BYTES = 1 << 20;
+export const OUT_BYTES = 1 << 20;
 
 const sizeOf = ({ type }: Area): number => (type === "f64" ? 8 : 4);
 
