@@ -7,6 +7,7 @@ import {
   type Call,
   MAIL,
   type Mail,
+  Patience,
   PUBLISHED,
   QUEUE_BYTES,
   RING,
@@ -21,7 +22,7 @@ export type Task = readonly Call[];
 /** Tasks that do not depend on each other. */
 export type Phase = readonly Task[];
 
-/** How long the caller looks before it waits for a message, which takes some 50 µs. */
+/** How long the caller looks before it waits for a message, which takes some 100 µs. */
 const SPIN_MS = 0.5;
 /** How long the caller works before timers and events have their turn. */
 const TURN_MS = 20;
@@ -59,11 +60,13 @@ export class Crew {
   published = 0;
   #spaces = 0;
   #turn = 0;
+  readonly #patience = new Patience(SPIN_MS);
 
   constructor(module: WebAssembly.Module, threads: number) {
     this.threads = threads;
     const queue = new SharedArrayBuffer(QUEUE_BYTES);
     this.thread = new Thread({ module, queue, thread: 0, threads });
+    Atomics.store(this.thread.words, MAIL, 1);
     for (let thread = 1; thread < threads; thread++) {
       const told = (): void => this.#wake();
       this.#helpers.push(startHelper({ told, ended: (why) => this.#fail(why) }));
@@ -71,7 +74,6 @@ export class Crew {
     this.#helpers.forEach((helper, n) => {
       helper.post({ start: { module, queue, thread: n + 1, threads } } satisfies Mail);
     });
-    Atomics.store(this.thread.words, MAIL, 1);
   }
 
   #fail(why: string): void {
@@ -127,14 +129,15 @@ export class Crew {
     this.mail({ drop: id });
   }
 
-  /** What is sent before a task is published is read before the task is done. */
+  /** What is sent before a task is published is read before the task is done. Counted first: nobody may read ahead of MAIL. */
   mail(mail: Mail): void {
-    for (const helper of this.#helpers) helper.post(mail);
     Atomics.add(this.thread.words, MAIL, 1);
-    this.#rouse();
+    for (const helper of this.#helpers) helper.post(mail);
+    this.rouse();
   }
 
-  #rouse(): void {
+  /** Wakes the threads that sleep. Each wake costs the caller some µs, and on a busy machine its core. */
+  rouse(): void {
     const { words } = this.thread;
     Atomics.add(words, WAKE, 1);
     if (Atomics.load(words, SLEEPERS) > 0) Atomics.notify(words, WAKE);
@@ -148,10 +151,9 @@ export class Crew {
     return ticket;
   }
 
-  /** Opens all tasks that were put. */
+  /** Opens all tasks that were put, to threads that are awake. */
   publish(): void {
     Atomics.store(this.thread.words, PUBLISHED, this.published);
-    this.#rouse();
   }
 
   /** The calling thread does an open task; false where there is none. */
@@ -164,9 +166,7 @@ export class Crew {
 
   /** Looks for a short while whether it is so. */
   spin(isSo: () => boolean): boolean {
-    const end = performance.now() + SPIN_MS;
-    for (let looks = 1; !isSo(); looks++) if (looks % 64 === 0 && performance.now() > end) return false;
-    return true;
+    return this.#patience.spin(isSo);
   }
 
   /** Waits until it is so, or a thread dies; the process lives as long. */
@@ -228,6 +228,7 @@ export class Crew {
       for (const each of task) thread.putCall(call++, each);
     }
     this.publish();
+    this.rouse();
     while (this.help());
     let ticket = first;
     const done = (): boolean => {

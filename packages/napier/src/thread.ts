@@ -71,6 +71,37 @@ export function isOwn({ from, to }: Area): boolean {
   return (typeof from !== "object" || isShared(from)) && (to === undefined || isShared(to));
 }
 
+/** How long a worker looks for work before it sleeps: waking takes as long, and training has work again by then. */
+const SPIN_MS = 0.1;
+
+/**
+ * Looks for what another thread does. It takes half as long after each time that it looked in vain: where threads share a
+ * core, the one that looks keeps the other from doing it. Each 16th time it tries the whole time again.
+ */
+export class Patience {
+  readonly #most: number;
+  #now: number;
+  #vain = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+    this.#now = most;
+  }
+
+  spin(isSo: () => boolean): boolean {
+    if (isSo()) return true;
+    const end = performance.now() + (this.#vain % 16 === 15 ? this.#most : this.#now);
+    for (let looks = 1; !isSo(); looks++) {
+      if (looks % 32 !== 0 || performance.now() < end) continue;
+      this.#now /= 2;
+      this.#vain++;
+      return false;
+    }
+    this.#now = Math.min(this.#most, this.#now * 2);
+    return true;
+  }
+}
+
 /** One of a pool's threads; number 0 is the caller's. */
 export class Thread {
   readonly words: Int32Array;
@@ -151,7 +182,7 @@ export class Thread {
     const { words } = this;
     const at = TASKS + (ticket & (RING - 1)) * TASK_WORDS;
     const space = this.#spaces.get(words[at + 1]) as Space;
-    if (words[at] === TILE) this.#tile(space, words[at + 2], words[at + 3]);
+    if (words[at] === TILE) this.tile(space, words[at + 2], words[at + 3]);
     else this.#calls(space, words[at + 2], words[at + 3]);
     Atomics.store(words, DONE + (ticket & (RING - 1)), (ticket + 1) | 0);
   }
@@ -164,7 +195,8 @@ export class Thread {
     }
   }
 
-  #tile(space: Space, tile: number, slot: number): void {
+  /** A tile of the plan: copies what is shared, and calls the kernel. */
+  tile(space: Space, tile: number, slot: number): void {
     const { job, use, size, addresses, strides } = this.plan as Plan;
     const { args, rows } = job;
     const first = tile * size;
@@ -182,7 +214,8 @@ export class Thread {
   /** A worker's life between two mails: it does tasks, spins a little, sleeps; `tell` wakes the caller where that waits. */
   work(tell: () => void): void {
     const { words } = this;
-    const idle = (): boolean => this.open() <= 0 && Atomics.load(words, MAIL) === this.#read;
+    const busy = (): boolean => this.open() > 0 || Atomics.load(words, MAIL) !== this.#read;
+    const patience = new Patience(SPIN_MS);
     while (true) {
       const ticket = this.#pending ?? this.take();
       if (ticket !== undefined) {
@@ -195,15 +228,11 @@ export class Thread {
         continue;
       }
       if (Atomics.load(words, MAIL) !== this.#read) return;
-      for (let spin = 0; spin < SPINS && idle(); spin++);
-      if (!idle()) continue;
+      if (patience.spin(busy)) continue;
       Atomics.add(words, SLEEPERS, 1);
       const wake = Atomics.load(words, WAKE);
-      if (idle()) Atomics.wait(words, WAKE, wake);
+      if (!busy()) Atomics.wait(words, WAKE, wake);
       Atomics.sub(words, SLEEPERS, 1);
     }
   }
 }
-
-/** Looks at the queue before a worker sleeps, some 50 µs: waking takes as long, and training has work again by then. */
-const SPINS = 2000;

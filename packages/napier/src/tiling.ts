@@ -14,10 +14,14 @@ import {
 import { isOwn, type Plan, RING, TILE } from "./thread.ts";
 import type { Space } from "./wasm.ts";
 
-/** Tiles that wait for a thread, for each thread: as many as it does while the caller copies out. */
-const AHEAD = 4;
-/** Bytes that the slots may take, where two for each thread do not need more. */
-const SLOT_BYTES = 1 << 23;
+/**
+ * Tiles that wait for each worker: filled up to HIGH where fewer than LOW are left. Few wakes: on a busy machine each one
+ * can cost the caller its core for as long as the worker has work.
+ */
+const LOW = 4;
+const HIGH = 12;
+/** Bytes of all slots, where HIGH for each worker does not need less and 2 not more. */
+const SLOT_BYTES = 1 << 24;
 
 const line = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
@@ -32,65 +36,74 @@ export async function runTiles<R>(
   const size = tileRows(job);
   const tiles = Math.ceil(rows / size);
   if (tiles < 2) return runNow(prepared, space);
+  const workers = crew.threads - 1;
   const use = firstUse(args);
   const bytes = args.map((area) => size * rowBytes(area));
-  const slots = Math.min(
-    tiles,
-    RING,
-    Math.max(2 * crew.threads, Math.floor(SLOT_BYTES / bytes.reduce((sum, b) => sum + b, 1))),
-  );
+  const all = bytes.reduce((sum, b) => sum + b, 1);
+  const slots = Math.min(tiles, RING, Math.max(2 * workers, Math.min(2 * HIGH * workers, Math.floor(SLOT_BYTES / all))));
+  // one slot more for tiles that the caller does itself
   const strides = args.map((area, n) => (isOwn(area) ? line(bytes[n]) + 64 : bytes[n]));
-  const places = (area: Area): number => (isOwn(area) ? crew.threads : slots);
+  const places = (area: Area): number => (isOwn(area) ? crew.threads : slots + 1);
   const laid = space.layout(...args.map((area, n) => (use[n] < n ? 0 : strides[n] * places(area))));
   const addresses = args.map((_, n) => laid[use[n]]);
   args.forEach((area, n) => {
-    for (let place = 0; place < places(area); place++)
-      fillConstant(space, addresses[n] + place * strides[n], area, size);
+    for (let place = 0; place < places(area); place++) fillConstant(space, addresses[n] + place * strides[n], area, size);
   });
   const plan: Plan = { job, use, size, addresses, strides };
   crew.thread.plan = plan;
   crew.mail({ plan: forWorkers(plan) });
 
   const slotted = args.map((area, n) => ({ area, n })).filter(({ area, n }) => use[n] === n && !isOwn(area));
-  const fill = (tile: number): void => {
-    const slot = tile % slots;
-    for (const { area, n } of slotted) {
-      copyIn(space, addresses[n] + slot * strides[n], area, tile * size, Math.min(size, rows - tile * size));
-    }
-    crew.put(TILE, id, tile, slot);
-    crew.publish();
+  const copyTileIn = (tile: number, slot: number): void => {
+    const count = Math.min(size, rows - tile * size);
+    for (const { area, n } of slotted) copyIn(space, addresses[n] + slot * strides[n], area, tile * size, count);
   };
-  /** Tiles in slots that follow each other. */
-  const empty = (tile: number, end: number): void => {
-    const row = tile * size;
-    for (const { area, n } of slotted) {
-      copyOut(space, addresses[n] + (tile % slots) * strides[n], area, row, Math.min(rows, end * size) - row);
-    }
+  /** Tiles whose slots follow each other. */
+  const copyTilesOut = (tile: number, end: number, slot: number): void => {
+    const count = Math.min(rows, end * size) - tile * size;
+    for (const { area, n } of slotted) copyOut(space, addresses[n] + slot * strides[n], area, tile * size, count);
   };
 
   const first = crew.published;
-  const isDone = (tile: number): boolean => crew.thread.isDone((first + tile) | 0);
   const collect = Math.max(1, Math.min(Math.floor(slots / 4), Math.floor(OUT_BYTES / Math.max(...bytes))));
-  let filled = 0;
-  let done = 0;
+  const handed = new Float64Array(slots); // the tile in each slot
+  let next = 0; // tile
+  let filled = 0; // tiles handed out, in the order of their slots
+  let done = 0; // of them, all before this one
   let emptied = 0;
-  while (emptied < tiles) {
+  const isDone = (): boolean => crew.thread.isDone((first + done) | 0);
+  const fill = (): void => {
+    const end = Math.min(tiles, next + slots - (filled - emptied), next + (HIGH - LOW) * workers);
+    for (; next < end; next++, filled++) {
+      const slot = filled % slots;
+      copyTileIn(next, slot);
+      handed[slot] = next;
+      crew.put(TILE, id, next, slot);
+      crew.publish();
+    }
+    crew.rouse();
+  };
+  const empty = (): void => {
+    const slot = emptied % slots;
+    const tile = handed[slot];
+    let count = 1;
+    while (emptied + count < done && slot + count < slots && handed[slot + count] === tile + count) count++;
+    copyTilesOut(tile, tile + count, slot);
+    emptied += count;
+  };
+  while (next < tiles || emptied < filled) {
     const pending = crew.turn();
     if (pending) await pending;
-    while (done < filled && isDone(done)) done++;
-    if (filled < tiles && filled - emptied < slots && crew.thread.open() < AHEAD * (crew.threads - 1)) {
-      fill(filled++);
-    } else if (done - emptied >= collect || (done === tiles && emptied < tiles)) {
-      const end = Math.min(done, emptied - (emptied % slots) + slots, emptied + collect);
-      empty(emptied, end);
-      emptied = end;
+    while (done < filled && isDone()) done++;
+    if (next < tiles && filled - emptied < slots && crew.thread.open() < LOW * workers) fill();
+    else if (done - emptied >= collect) empty();
+    else if (next < tiles) {
+      copyTileIn(next, slots);
+      crew.thread.tile(space, next, slots);
+      copyTilesOut(next, ++next, slots);
     } else if (!crew.help()) {
-      const more = (): boolean => isDone(done);
-      if (done > emptied) {
-        const end = Math.min(done, emptied - (emptied % slots) + slots);
-        empty(emptied, end);
-        emptied = end;
-      } else if (!crew.spin(more)) await crew.wait(more);
+      if (done > emptied) empty();
+      else if (!crew.spin(isDone)) await crew.wait(isDone);
     }
   }
   return finish();
