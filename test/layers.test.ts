@@ -19,6 +19,7 @@ const LAYERS = [
   ],
   ["packages/napier/src/kernels/*"],
   ["packages/napier/src/wasm.ts"],
+  ["packages/napier/src/job.ts"],
   ["packages/napier/src/reduction.ts"],
   [
     "packages/napier/src/logsumexp.ts",
@@ -27,6 +28,9 @@ const LAYERS = [
     "packages/napier/src/crossentropy.ts",
     "packages/napier/src/naive.ts",
   ],
+  ["packages/napier/src/helpers.ts", "packages/napier/src/thread.ts"],
+  ["packages/napier/src/poolworker.ts", "packages/napier/src/crew.ts", "packages/napier/src/tiling.ts"],
+  ["packages/napier/src/pool.ts"],
   ["packages/napier/src/index.ts"],
   ["packages/napier/src/train/*"],
   ["packages/onnx/src/*"],
@@ -38,6 +42,7 @@ const LAYERS = [
 const PACKAGES: Record<string, string> = {
   napier: "packages/napier/src/index.ts",
   "napier/naive": "packages/napier/src/naive.ts",
+  "napier/pool": "packages/napier/src/pool.ts",
   "napier/train": "packages/napier/src/train/index.ts",
   "@napier/onnx": "packages/onnx/src/index.ts",
   "@napier/cli": "packages/cli/src/index.ts",

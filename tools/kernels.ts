@@ -1,7 +1,10 @@
-/** Makes packages/napier/src/kernels/bytes.ts: the kernels compiled to WebAssembly, in base64, with the sha256 of their sources. */
+/**
+ * Makes packages/napier/src/kernels/bytes.ts and sharedbytes.ts: the kernels compiled to WebAssembly, in base64, with the
+ * sha256 of their sources; the second for a memory that threads share.
+ */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compileKernels } from "./compile.ts";
 
 const folder = fileURLToPath(new URL("../../packages/napier/src/kernels/", import.meta.url));
-writeFileSync(`${folder}bytes.ts`, await compileKernels(folder));
+for (const [name, text] of Object.entries(await compileKernels(folder))) writeFileSync(`${folder}${name}.ts`, text);

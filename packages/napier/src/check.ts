@@ -23,6 +23,11 @@ export function rangeError(
   return new RangeError(message(caller, argument, expected, describe(got), todo));
 }
 
+/** Something that can't be used any more. */
+export function stateError(caller: Caller, name: string, expected: string, got: string, todo: string): Error {
+  return new Error(message(caller, name, expected, got, todo));
+}
+
 /** What came, where the caller has better words for it than the value itself. */
 class Words {
   readonly text: string;

@@ -1,4 +1,5 @@
 import { checkOptions } from "./check.ts";
+import { areaOf, type Job, type Prepared, perRow, runNow } from "./job.ts";
 import { type Loss, type LossOptions, type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import {
@@ -8,13 +9,16 @@ import {
   type OneRow,
   type OnnxTensor,
   type Out,
+  type Result,
   receiver,
   type Tensor,
   type View,
   view,
   wrap,
 } from "./tensor.ts";
-import { copyIn, copyOut, type Tile, tiles, type Workspace, workspace } from "./wasm.ts";
+
+const CROSS_ENTROPY = { f32: "cross_entropy_f32", f64: "cross_entropy_f64" } as const;
+const CROSS_ENTROPY_WITH_GRAD = { f32: "cross_entropy_with_grad_f32", f64: "cross_entropy_with_grad_f64" } as const;
 
 /**
  * Where the kernels' losses go: sums over rows take them as f64; each on its own is, in f32, −logSoftmax(x)[y] to the
@@ -25,16 +29,54 @@ function rowLosses(x: View, reduction: ReductionName): { losses: Float64Array; r
   return x.dtype === "f32" && reduction === "none" ? { losses, rounded: new Float32Array(x.rows) } : { losses };
 }
 
-function copyLosses(
-  space: Workspace,
-  losses: Float64Array,
-  rounded: Float32Array | undefined,
-  lossAt: number,
-  roundedAt: number,
-  { first, count }: Tile,
-): void {
-  losses.set(space.f64.subarray(lossAt / 8, lossAt / 8 + count), first);
-  rounded?.set(space.f32.subarray(roundedAt / 4, roundedAt / 4 + count), first);
+/** The kernels for f32 take the rounded losses too. */
+function lossAreas(x: View, losses: Float64Array, rounded: Float32Array | undefined): Job["args"] {
+  const exact = perRow("f64", undefined, losses);
+  return x.dtype === "f32" ? [exact, perRow("f32", undefined, rounded)] : [exact];
+}
+
+export function prepareCrossEntropy(
+  logits: Logits,
+  targets: Targets,
+  options: LossOptions & Out = {},
+): Prepared<number | Logits> {
+  const caller = "crossEntropy";
+  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
+  const reduction = reductionOf(caller, options);
+  const x = view(caller, "logits", logits, options);
+  const y = classIndices(caller, targets, x);
+  if (reduction === "none" && options.out !== undefined) receiver(caller, x, x.rows, options.out, [x]);
+  const { losses, rounded } = rowLosses(x, reduction);
+  const args = [...lossAreas(x, losses, rounded), areaOf(x, x.data), perRow("i32", y)];
+  return {
+    job: { kernel: CROSS_ENTROPY[x.dtype], rows: x.rows, classes: x.classes, args },
+    finish: () => reduce(caller, rounded ?? losses, reduction, x, options.out),
+  };
+}
+
+export function prepareCrossEntropyWithGrad(
+  logits: Logits,
+  targets: Targets,
+  options: GradOptions = {},
+): Prepared<{ loss: number | Logits; dlogits: Logits }> {
+  const caller = "crossEntropyWithGrad";
+  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
+  const reduction = reductionOf(caller, options);
+  const x = view(caller, "logits", logits, options);
+  const y = classIndices(caller, targets, x);
+  const out = receiver(caller, x, x.data.length, options.out, [x]);
+  const { losses, rounded } = rowLosses(x, reduction);
+  const args = [
+    ...lossAreas(x, losses, rounded),
+    areaOf(x, undefined, out),
+    areaOf(x, x.data),
+    perRow("i32", y),
+    perRow("f64", reduction === "mean" ? 1 / x.rows : 1),
+  ];
+  return {
+    job: { kernel: CROSS_ENTROPY_WITH_GRAD[x.dtype], rows: x.rows, classes: x.classes, args },
+    finish: () => ({ loss: reduce(caller, rounded ?? losses, reduction, x), dlogits: wrap(x, out, x.shape) }),
+  };
 }
 
 /**
@@ -57,62 +99,51 @@ function copyLosses(
  * @example
  * crossEntropy([1000, 0, -1000], 1); // 1000
  */
-export const crossEntropy: Loss<LossOptions> = ((logits: Logits, targets: Targets, options: LossOptions & Out = {}) => {
-  const caller = "crossEntropy";
-  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
-  const reduction = reductionOf(caller, options);
-  const x = view(caller, "logits", logits, options);
-  const y = classIndices(caller, targets, x);
-  if (reduction === "none" && options.out !== undefined) receiver(caller, x, x.rows, options.out, [x]);
-  const { losses, rounded } = rowLosses(x, reduction);
-  const space = workspace();
-  const { kernels } = space;
-  const plan = tiles(x);
-  const [at, yAt, lossAt, roundedAt] = space.layout(plan.bytes, plan.count * 4, plan.count * 8, plan.count * 4);
-  for (const tile of plan.tiles) {
-    copyIn(space, at, x.data, x, tile);
-    space.i32.set(y.subarray(tile.first, tile.first + tile.count), yAt / 4);
-    if (x.dtype === "f32") kernels.cross_entropy_f32(lossAt, roundedAt, at, yAt, tile.count, x.classes);
-    else kernels.cross_entropy_f64(lossAt, at, yAt, tile.count, x.classes);
-    copyLosses(space, losses, rounded, lossAt, roundedAt, tile);
-  }
-  return reduce(caller, rounded ?? losses, reduction, x, options.out);
-}) as Loss<LossOptions>;
+export const crossEntropy: Loss<LossOptions> = ((logits: Logits, targets: Targets, options?: LossOptions & Out) =>
+  runNow(prepareCrossEntropy(logits, targets, options))) as Loss<LossOptions>;
 
 type GradOptions = LossOptions & Out;
 type Each = { reduction: "none" };
 type Total = { reduction?: "mean" | "sum" };
 
 /** The loss and its gradient, the gradient in the logits' kind. */
-interface LossWithGrad {
+export interface LossWithGrad<P = false> {
   (
     logits: readonly number[],
     y: Targets,
     options?: GradOptions & (Total | (OneRow & Each)),
-  ): { loss: number; dlogits: number[] };
+  ): Result<P, { loss: number; dlogits: number[] }>;
   (
     logits: Float32Array,
     y: Targets,
     options?: GradOptions & (Total | (OneRow & Each)),
-  ): { loss: number; dlogits: Float32Array };
+  ): Result<P, { loss: number; dlogits: Float32Array }>;
   (
     logits: Float64Array,
     y: Targets,
     options?: GradOptions & (Total | (OneRow & Each)),
-  ): { loss: number; dlogits: Float64Array };
-  <D extends Data>(logits: D, y: Targets, options: GradOptions & ManyRows & Each): { loss: D; dlogits: D };
+  ): Result<P, { loss: number; dlogits: Float64Array }>;
+  <D extends Data>(logits: D, y: Targets, options: GradOptions & ManyRows & Each): Result<P, { loss: D; dlogits: D }>;
   <D extends Data>(
     logits: OnnxTensor<D>,
     y: Targets,
     options?: GradOptions & Total,
-  ): { loss: number; dlogits: OnnxTensor<D> };
+  ): Result<P, { loss: number; dlogits: OnnxTensor<D> }>;
   <D extends Data>(
     logits: OnnxTensor<D>,
     y: Targets,
     options: GradOptions & Each,
-  ): { loss: OnnxTensor<D>; dlogits: OnnxTensor<D> };
-  <D extends Data>(logits: Tensor<D>, y: Targets, options?: GradOptions & Total): { loss: number; dlogits: Tensor<D> };
-  <D extends Data>(logits: Tensor<D>, y: Targets, options: GradOptions & Each): { loss: Tensor<D>; dlogits: Tensor<D> };
+  ): Result<P, { loss: OnnxTensor<D>; dlogits: OnnxTensor<D> }>;
+  <D extends Data>(
+    logits: Tensor<D>,
+    y: Targets,
+    options?: GradOptions & Total,
+  ): Result<P, { loss: number; dlogits: Tensor<D> }>;
+  <D extends Data>(
+    logits: Tensor<D>,
+    y: Targets,
+    options: GradOptions & Each,
+  ): Result<P, { loss: Tensor<D>; dlogits: Tensor<D> }>;
 }
 
 /**
@@ -136,37 +167,5 @@ interface LossWithGrad {
  * @example
  * crossEntropyWithGrad([40, 0], 0).dlogits; // [-4.248354255291589e-18, 4.248354255291589e-18]
  */
-export const crossEntropyWithGrad: LossWithGrad = ((logits: Logits, targets: Targets, options: GradOptions = {}) => {
-  const caller = "crossEntropyWithGrad";
-  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
-  const reduction = reductionOf(caller, options);
-  const x = view(caller, "logits", logits, options);
-  const y = classIndices(caller, targets, x);
-  const out = receiver(caller, x, x.data.length, options.out, [x]);
-  const { losses, rounded } = rowLosses(x, reduction);
-  const space = workspace();
-  const { kernels } = space;
-  const plan = tiles(x);
-  const { bytes, count } = plan;
-  const [at, outAt, yAt, lossAt, roundedAt, scaleAt] = space.layout(
-    bytes,
-    bytes,
-    count * 4,
-    count * 8,
-    count * 4,
-    count * 8,
-  );
-  space.f64.fill(reduction === "mean" ? 1 / x.rows : 1, scaleAt / 8, scaleAt / 8 + count);
-  for (const tile of plan.tiles) {
-    copyIn(space, at, x.data, x, tile);
-    space.i32.set(y.subarray(tile.first, tile.first + tile.count), yAt / 4);
-    if (x.dtype === "f32") {
-      kernels.cross_entropy_with_grad_f32(lossAt, roundedAt, outAt, at, yAt, scaleAt, tile.count, x.classes);
-    } else {
-      kernels.cross_entropy_with_grad_f64(lossAt, outAt, at, yAt, scaleAt, tile.count, x.classes);
-    }
-    copyLosses(space, losses, rounded, lossAt, roundedAt, tile);
-    copyOut(space, outAt, out, x, tile);
-  }
-  return { loss: reduce(caller, rounded ?? losses, reduction, x), dlogits: wrap(x, out, x.shape) };
-}) as LossWithGrad;
+export const crossEntropyWithGrad: LossWithGrad = ((logits: Logits, targets: Targets, options?: GradOptions) =>
+  runNow(prepareCrossEntropyWithGrad(logits, targets, options))) as LossWithGrad;

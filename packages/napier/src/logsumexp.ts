@@ -1,4 +1,5 @@
 import { typeError, words } from "./check.ts";
+import { areaOf, type Prepared, perRow, runNow } from "./job.ts";
 import {
   allocate,
   type Data,
@@ -7,6 +8,7 @@ import {
   type Options,
   type Out,
   type Reduction,
+  type Result,
   receiver,
   type Tensor,
   type View,
@@ -15,10 +17,12 @@ import {
   wrap,
   wrapRows,
 } from "./tensor.ts";
-import { copyIn, copyOut, tiles, workspace } from "./wasm.ts";
 
 const OPTIONS = ["shape", "axis", "out"];
-type RowOptions = Options & Out;
+export type RowOptions = Options & Out;
+
+const LOG_SUM_EXP = { f32: "log_sum_exp_f32", f64: "log_sum_exp_f64" } as const;
+const LOG_SUM_EXP_BACKWARD = { f32: "log_sum_exp_backward_f32", f64: "log_sum_exp_backward_f64" } as const;
 
 /**
  * The logarithm of the sum of exponentials: the soft maximum that turns logits into log-probabilities.
@@ -41,21 +45,16 @@ type RowOptions = Options & Out;
  * @example
  * logSumExp([1000, 1000]); // 1000.6931471805599
  */
-export const logSumExp: Reduction<RowOptions> = ((logits: Logits, options: RowOptions = {}) => {
+export const logSumExp: Reduction<RowOptions> = ((logits: Logits, options?: RowOptions) =>
+  runNow(prepareLogSumExp(logits, options))) as Reduction<RowOptions>;
+
+export function prepareLogSumExp(logits: Logits, options: RowOptions = {}): Prepared<number | Logits> {
   const x = viewWithOptions("logSumExp", "logits", logits, options, OPTIONS);
   const out = receiver("logSumExp", x, x.rows, options.out, [x]);
-  const space = workspace();
-  const plan = tiles(x);
-  const [at, sums] = space.layout(plan.bytes, plan.count * 8);
-  const kernel = x.dtype === "f32" ? space.kernels.log_sum_exp_f32 : space.kernels.log_sum_exp_f64;
-  const perRow = { ...x, classes: 1, inner: 1 };
-  for (const tile of plan.tiles) {
-    copyIn(space, at, x.data, x, tile);
-    kernel(sums, at, tile.count, x.classes);
-    copyOut(space, sums, out, perRow, tile);
-  }
-  return wrapRows(x, out);
-}) as Reduction<RowOptions>;
+  const args = [perRow(x.dtype, undefined, out), areaOf(x, x.data)];
+  const job = { kernel: LOG_SUM_EXP[x.dtype], rows: x.rows, classes: x.classes, args };
+  return { job, finish: () => wrapRows(x, out) };
+}
 
 /** dlse of each row, in the logits' dtype. */
 function perRowGradients(caller: string, name: string, value: number | Logits, x: View): View | number {
@@ -68,13 +67,13 @@ function perRowGradients(caller: string, name: string, value: number | Logits, x
   return g;
 }
 
-interface LogSumExpBackward {
-  (dlse: number, logits: readonly number[], options?: RowOptions): number[];
-  (dlse: number, logits: Float32Array, options?: RowOptions): Float32Array;
-  (dlse: number, logits: Float64Array, options?: RowOptions): Float64Array;
-  <D extends Data>(dlse: D, logits: D, options?: RowOptions): D;
-  <D extends Data>(dlse: Logits, logits: OnnxTensor<D>, options?: RowOptions): OnnxTensor<D>;
-  <D extends Data>(dlse: Logits, logits: Tensor<D>, options?: RowOptions): Tensor<D>;
+export interface LogSumExpBackward<P = false> {
+  (dlse: number, logits: readonly number[], options?: RowOptions): Result<P, number[]>;
+  (dlse: number, logits: Float32Array, options?: RowOptions): Result<P, Float32Array>;
+  (dlse: number, logits: Float64Array, options?: RowOptions): Result<P, Float64Array>;
+  <D extends Data>(dlse: D, logits: D, options?: RowOptions): Result<P, D>;
+  <D extends Data>(dlse: Logits, logits: OnnxTensor<D>, options?: RowOptions): Result<P, OnnxTensor<D>>;
+  <D extends Data>(dlse: Logits, logits: Tensor<D>, options?: RowOptions): Result<P, Tensor<D>>;
 }
 
 /**
@@ -94,26 +93,20 @@ interface LogSumExpBackward {
  * @example
  * logSumExpBackward(2, [1000, 1000]); // [1, 1]
  */
-export const logSumExpBackward: LogSumExpBackward = ((
+export const logSumExpBackward: LogSumExpBackward = ((dlse: number | Logits, logits: Logits, options?: RowOptions) =>
+  runNow(prepareLogSumExpBackward(dlse, logits, options))) as LogSumExpBackward;
+
+export function prepareLogSumExpBackward(
   dlse: number | Logits,
   logits: Logits,
   options: RowOptions = {},
-) => {
+): Prepared<Logits> {
   const caller = "logSumExpBackward";
   const x = viewWithOptions(caller, "logits", logits, options, OPTIONS);
   const g = perRowGradients(caller, "dlse", dlse, x);
   const gradients = typeof g === "number" ? allocate(x, 1).fill(g) : g.data;
   const out = receiver(caller, x, x.data.length, options.out, typeof g === "number" ? [x] : [x, g]);
-  const space = workspace();
-  const plan = tiles(x);
-  const [at, outAt, gAt] = space.layout(plan.bytes, plan.bytes, plan.count * 8);
-  const kernel = x.dtype === "f32" ? space.kernels.log_sum_exp_backward_f32 : space.kernels.log_sum_exp_backward_f64;
-  const perRow = { ...x, classes: 1, inner: 1 };
-  for (const tile of plan.tiles) {
-    copyIn(space, at, x.data, x, tile);
-    copyIn(space, gAt, gradients, perRow, tile);
-    kernel(outAt, gAt, at, tile.count, x.classes);
-    copyOut(space, outAt, out, x, tile);
-  }
-  return wrap(x, out, x.shape);
-}) as LogSumExpBackward;
+  const args = [areaOf(x, undefined, out), perRow(x.dtype, gradients), areaOf(x, x.data)];
+  const job = { kernel: LOG_SUM_EXP_BACKWARD[x.dtype], rows: x.rows, classes: x.classes, args };
+  return { job, finish: () => wrap(x, out, x.shape) };
+}

@@ -8,6 +8,7 @@ import {
   type OnnxTensor,
   type Options,
   type Out,
+  type Result,
   receiver,
   type Tensor,
   type View,
@@ -23,15 +24,31 @@ export interface LossOptions extends Options {
 }
 
 /** A loss: a number for "mean" and "sum", one for each row for "none". */
-export interface Loss<O extends LossOptions> {
-  (logits: Logits, targets: Targets, options?: O & { reduction?: "mean" | "sum" }): number;
-  (logits: Data, targets: Targets, options: O & OneRow & { reduction: "none" }): number;
-  (logits: readonly number[], targets: Targets, options: O & Out & ManyRows & { reduction: "none" }): number[];
-  (logits: Float32Array, targets: Targets, options: O & Out & ManyRows & { reduction: "none" }): Float32Array;
-  (logits: Float64Array, targets: Targets, options: O & Out & ManyRows & { reduction: "none" }): Float64Array;
-  <D extends Data>(logits: OnnxTensor<D>, targets: Targets, options: O & Out & { reduction: "none" }): OnnxTensor<D>;
-  <D extends Data>(logits: Tensor<D>, targets: Targets, options: O & Out & { reduction: "none" }): Tensor<D>;
-  (logits: Logits, targets: Targets, options: O & Out): number | Logits;
+export interface Loss<O extends LossOptions, P = false> {
+  (logits: Logits, targets: Targets, options?: O & { reduction?: "mean" | "sum" }): Result<P, number>;
+  (logits: Data, targets: Targets, options: O & OneRow & { reduction: "none" }): Result<P, number>;
+  (
+    logits: readonly number[],
+    targets: Targets,
+    options: O & Out & ManyRows & { reduction: "none" },
+  ): Result<P, number[]>;
+  (
+    logits: Float32Array,
+    targets: Targets,
+    options: O & Out & ManyRows & { reduction: "none" },
+  ): Result<P, Float32Array>;
+  (
+    logits: Float64Array,
+    targets: Targets,
+    options: O & Out & ManyRows & { reduction: "none" },
+  ): Result<P, Float64Array>;
+  <D extends Data>(
+    logits: OnnxTensor<D>,
+    targets: Targets,
+    options: O & Out & { reduction: "none" },
+  ): Result<P, OnnxTensor<D>>;
+  <D extends Data>(logits: Tensor<D>, targets: Targets, options: O & Out & { reduction: "none" }): Result<P, Tensor<D>>;
+  (logits: Logits, targets: Targets, options: O & Out): Result<P, number | Logits>;
 }
 
 export function reductionOf(caller: string, options: LossOptions): ReductionName {

@@ -1,3 +1,4 @@
+import { areaOf, type Prepared, runNow } from "./job.ts";
 import {
   type Elementwise,
   type Elementwise2,
@@ -5,57 +6,63 @@ import {
   type Options,
   type Out,
   receiver,
-  type View,
   viewLike,
   viewWithOptions,
   wrap,
 } from "./tensor.ts";
-import { copyIn, copyOut, tiles, type Workspace, workspace } from "./wasm.ts";
 
 const OPTIONS = ["shape", "axis", "out"];
-type MapOptions = Options & Out;
-type Map1 = (space: Workspace, out: number, x: number, rows: number, classes: number) => void;
-type Map2 = (space: Workspace, g: number, saved: number, rows: number, classes: number) => void;
+export type MapOptions = Options & Out;
 
-function map(caller: string, logits: Logits, options: MapOptions, f32: Map1, f64: Map1): Logits {
+// By dtype, and written out: joining a name costs more than a short row.
+const LOG_SOFTMAX = { f32: "log_softmax_f32", f64: "log_softmax_f64" } as const;
+const SOFTMAX = { f32: "softmax_f32", f64: "softmax_f64" } as const;
+const LOG_SOFTMAX_BACKWARD = { f32: "log_softmax_backward_f32", f64: "log_softmax_backward_f64" } as const;
+const SOFTMAX_BACKWARD = { f32: "softmax_backward_f32", f64: "softmax_backward_f64" } as const;
+
+function map(
+  caller: string,
+  kernel: typeof LOG_SOFTMAX | typeof SOFTMAX,
+  logits: Logits,
+  options: MapOptions,
+): Prepared<Logits> {
   const x = viewWithOptions(caller, "logits", logits, options, OPTIONS);
   const out = receiver(caller, x, x.data.length, options.out, [x]);
-  const space = workspace();
-  const plan = tiles(x);
-  const [at, outAt] = space.layout(plan.bytes, plan.bytes);
-  const kernel = x.dtype === "f32" ? f32 : f64;
-  for (const tile of plan.tiles) {
-    copyIn(space, at, x.data, x, tile);
-    kernel(space, outAt, at, tile.count, x.classes);
-    copyOut(space, outAt, out, x, tile);
-  }
-  return wrap(x, out, x.shape);
+  const args = [areaOf(x, undefined, out), areaOf(x, x.data)];
+  return {
+    job: { kernel: kernel[x.dtype], rows: x.rows, classes: x.classes, args },
+    finish: () => wrap(x, out, x.shape),
+  };
 }
 
 function backward(
   caller: string,
+  kernel: typeof LOG_SOFTMAX_BACKWARD | typeof SOFTMAX_BACKWARD,
   names: readonly [string, string],
   gradient: Logits,
   saved: Logits,
   options: MapOptions,
-  f32: Map2,
-  f64: Map2,
-): Logits {
-  const g: View = viewWithOptions(caller, names[0], gradient, options, OPTIONS);
+): Prepared<Logits> {
+  const g = viewWithOptions(caller, names[0], gradient, options, OPTIONS);
   const s = viewLike(caller, names[1], saved, g, options);
   const out = receiver(caller, g, g.data.length, options.out, [g, s]);
-  const space = workspace();
-  const plan = tiles(g);
-  const [gAt, sAt] = space.layout(plan.bytes, plan.bytes);
-  const kernel = g.dtype === "f32" ? f32 : f64;
-  for (const tile of plan.tiles) {
-    copyIn(space, gAt, g.data, g, tile);
-    copyIn(space, sAt, s.data, g, tile);
-    kernel(space, gAt, sAt, tile.count, g.classes);
-    copyOut(space, gAt, out, g, tile);
-  }
-  return wrap(g, out, g.shape);
+  const dx = areaOf(g, g.data, out); // takes the place of g
+  const args = [dx, dx, areaOf(g, s.data)];
+  return {
+    job: { kernel: kernel[g.dtype], rows: g.rows, classes: g.classes, args },
+    finish: () => wrap(g, out, g.shape),
+  };
 }
+
+// Arguments checked, work described: what the operations below run at once, and a pool's on its threads.
+export const prepareLogSoftmax = (logits: Logits, options: MapOptions = {}): Prepared<Logits> =>
+  map("logSoftmax", LOG_SOFTMAX, logits, options);
+export const prepareSoftmax = (logits: Logits, options: MapOptions = {}): Prepared<Logits> =>
+  map("softmax", SOFTMAX, logits, options);
+export const prepareLogSoftmaxBackward = (g: Logits, logProbs: Logits, options: MapOptions = {}): Prepared<Logits> =>
+  backward("logSoftmaxBackward", LOG_SOFTMAX_BACKWARD, ["dlogProbs", "logProbs"], g, logProbs, options);
+export const prepareSoftmaxBackward = (g: Logits, probs: Logits, options: MapOptions = {}): Prepared<Logits> =>
+  backward("softmaxBackward", SOFTMAX_BACKWARD, ["dprobs", "probs"], g, probs, options);
 
 /**
  * Log-probabilities: the logarithm of softmax, straight from the logits.
@@ -77,14 +84,8 @@ function backward(
  * @example
  * logSoftmax([1000, 0, -1000]); // [0, -1000, -2000]
  */
-export const logSoftmax: Elementwise<MapOptions> = ((logits: Logits, options: MapOptions = {}) =>
-  map(
-    "logSoftmax",
-    logits,
-    options,
-    ({ kernels }, to, x, rows, classes) => kernels.log_softmax_f32(to, x, rows, classes),
-    ({ kernels }, to, x, rows, classes) => kernels.log_softmax_f64(to, x, rows, classes),
-  )) as Elementwise<MapOptions>;
+export const logSoftmax: Elementwise<MapOptions> = ((logits: Logits, options?: MapOptions) =>
+  runNow(prepareLogSoftmax(logits, options))) as Elementwise<MapOptions>;
 
 /**
  * Probabilities: positive numbers that sum to 1.
@@ -104,14 +105,8 @@ export const logSoftmax: Elementwise<MapOptions> = ((logits: Logits, options: Ma
  * @example
  * softmax([1000, 1000, -Infinity]); // [0.5, 0.5, 0]
  */
-export const softmax: Elementwise<MapOptions> = ((logits: Logits, options: MapOptions = {}) =>
-  map(
-    "softmax",
-    logits,
-    options,
-    ({ kernels }, to, x, rows, classes) => kernels.softmax_f32(to, x, rows, classes),
-    ({ kernels }, to, x, rows, classes) => kernels.softmax_f64(to, x, rows, classes),
-  )) as Elementwise<MapOptions>;
+export const softmax: Elementwise<MapOptions> = ((logits: Logits, options?: MapOptions) =>
+  runNow(prepareSoftmax(logits, options))) as Elementwise<MapOptions>;
 
 /**
  * The gradient of the logits, from that of the log-probabilities.
@@ -133,17 +128,8 @@ export const softmax: Elementwise<MapOptions> = ((logits: Logits, options: MapOp
 export const logSoftmaxBackward: Elementwise2<MapOptions> = ((
   dlogProbs: Logits,
   logProbs: Logits,
-  options: MapOptions = {},
-) =>
-  backward(
-    "logSoftmaxBackward",
-    ["dlogProbs", "logProbs"],
-    dlogProbs,
-    logProbs,
-    options,
-    ({ kernels }, g, saved, rows, classes) => kernels.log_softmax_backward_f32(g, g, saved, rows, classes),
-    ({ kernels }, g, saved, rows, classes) => kernels.log_softmax_backward_f64(g, g, saved, rows, classes),
-  )) as Elementwise2<MapOptions>;
+  options?: MapOptions,
+) => runNow(prepareLogSoftmaxBackward(dlogProbs, logProbs, options))) as Elementwise2<MapOptions>;
 
 /**
  * The gradient of the logits, from that of the probabilities.
@@ -162,13 +148,5 @@ export const logSoftmaxBackward: Elementwise2<MapOptions> = ((
  * @example
  * softmaxBackward([1, 0], [0.25, 0.75]); // [0.1875, -0.1875]
  */
-export const softmaxBackward: Elementwise2<MapOptions> = ((dprobs: Logits, probs: Logits, options: MapOptions = {}) =>
-  backward(
-    "softmaxBackward",
-    ["dprobs", "probs"],
-    dprobs,
-    probs,
-    options,
-    ({ kernels }, g, saved, rows, classes) => kernels.softmax_backward_f32(g, g, saved, rows, classes),
-    ({ kernels }, g, saved, rows, classes) => kernels.softmax_backward_f64(g, g, saved, rows, classes),
-  )) as Elementwise2<MapOptions>;
+export const softmaxBackward: Elementwise2<MapOptions> = ((dprobs: Logits, probs: Logits, options?: MapOptions) =>
+  runNow(prepareSoftmaxBackward(dprobs, probs, options))) as Elementwise2<MapOptions>;

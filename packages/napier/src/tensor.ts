@@ -35,22 +35,25 @@ export interface Out {
   out?: Writable;
 }
 
+/** What an operation returns; on a pool, where P is true, a promise of it. */
+export type Result<P, T> = P extends true ? Promise<T> : T;
+
 /** What comes in comes out, element by element. */
-export interface Elementwise<O extends Options> {
-  (logits: readonly number[], options?: O): number[];
-  (logits: Float32Array, options?: O): Float32Array;
-  (logits: Float64Array, options?: O): Float64Array;
-  <D extends Data>(logits: OnnxTensor<D>, options?: O): OnnxTensor<D>;
-  <D extends Data>(logits: Tensor<D>, options?: O): Tensor<D>;
+export interface Elementwise<O extends Options, P = false> {
+  (logits: readonly number[], options?: O): Result<P, number[]>;
+  (logits: Float32Array, options?: O): Result<P, Float32Array>;
+  (logits: Float64Array, options?: O): Result<P, Float64Array>;
+  <D extends Data>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<D>>;
+  <D extends Data>(logits: Tensor<D>, options?: O): Result<P, Tensor<D>>;
 }
 
 /** As Elementwise, for two arrays of one shape. */
-export interface Elementwise2<O extends Options> {
-  (first: readonly number[], second: readonly number[], options?: O): number[];
-  (first: Float32Array, second: Float32Array, options?: O): Float32Array;
-  (first: Float64Array, second: Float64Array, options?: O): Float64Array;
-  <D extends Data>(first: OnnxTensor<D>, second: OnnxTensor<D>, options?: O): OnnxTensor<D>;
-  <D extends Data>(first: Tensor<D>, second: Tensor<D>, options?: O): Tensor<D>;
+export interface Elementwise2<O extends Options, P = false> {
+  (first: readonly number[], second: readonly number[], options?: O): Result<P, number[]>;
+  (first: Float32Array, second: Float32Array, options?: O): Result<P, Float32Array>;
+  (first: Float64Array, second: Float64Array, options?: O): Result<P, Float64Array>;
+  <D extends Data>(first: OnnxTensor<D>, second: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<D>>;
+  <D extends Data>(first: Tensor<D>, second: Tensor<D>, options?: O): Result<P, Tensor<D>>;
 }
 
 /** A row of a flat array without `shape`, or of one dimension. */
@@ -59,14 +62,14 @@ export type OneRow = { shape?: readonly [number] };
 export type ManyRows = { shape: readonly [number, number, ...number[]] };
 
 /** A number for each row: flat arrays of one row give a number, the rest an array of the same kind without the class axis. */
-export interface Reduction<O extends Options> {
-  (logits: Data, options?: O & OneRow): number;
-  (logits: readonly number[], options: O & ManyRows): number[];
-  (logits: Float32Array, options: O & ManyRows): Float32Array;
-  (logits: Float64Array, options: O & ManyRows): Float64Array;
-  <D extends Data>(logits: D, options: O): number | D;
-  <D extends Data>(logits: OnnxTensor<D>, options?: O): OnnxTensor<D>;
-  <D extends Data>(logits: Tensor<D>, options?: O): Tensor<D>;
+export interface Reduction<O extends Options, P = false> {
+  (logits: Data, options?: O & OneRow): Result<P, number>;
+  (logits: readonly number[], options: O & ManyRows): Result<P, number[]>;
+  (logits: Float32Array, options: O & ManyRows): Result<P, Float32Array>;
+  (logits: Float64Array, options: O & ManyRows): Result<P, Float64Array>;
+  <D extends Data>(logits: D, options: O): Result<P, number | D>;
+  <D extends Data>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<D>>;
+  <D extends Data>(logits: Tensor<D>, options?: O): Result<P, Tensor<D>>;
 }
 
 /** An argument as the kernels see it: `outer × classes × inner`, a row for each (outer, inner). */
@@ -201,11 +204,19 @@ export function viewRows(caller: string, name: string, value: Logits, like: View
   return second;
 }
 
-/** A new array of the argument's kind. */
-export function allocate(like: View, length: number): Writable {
-  if (like.data instanceof Float32Array) return new Float32Array(length);
-  if (like.data instanceof Float64Array) return new Float64Array(length);
-  return new Array<number>(length).fill(0);
+/** Whether an array is memory that threads share. */
+export function isShared(data: unknown): data is ArrayBufferView<SharedArrayBuffer> {
+  return (
+    typeof SharedArrayBuffer === "function" && ArrayBuffer.isView(data) && data.buffer instanceof SharedArrayBuffer
+  );
+}
+
+/** A new array of the argument's kind, shared if that is. */
+export function allocate({ data }: View, length: number): Writable {
+  if (Array.isArray(data)) return new Array<number>(length).fill(0);
+  const bytes = length * (data as Float32Array).BYTES_PER_ELEMENT;
+  const buffer = isShared(data) ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+  return data instanceof Float32Array ? new Float32Array(buffer) : new Float64Array(buffer);
 }
 
 /** `out` if given, checked, or a new array. Input and out may be one array, but not overlap otherwise. */

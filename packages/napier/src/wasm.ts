@@ -7,6 +7,7 @@ type Kernel3 = (out: number, a: number, b: number, rows: number, classes: number
 export interface Kernels {
   memory: WebAssembly.Memory;
   heap: WebAssembly.Global<"i32">;
+  use_scratch(address: number): void;
   exp_f64(x: number): number;
   log_f64(x: number): number;
   log_sum_exp_f32: Kernel2;
@@ -91,10 +92,8 @@ export interface Kernels {
   ): void;
 }
 
-let compiled: WebAssembly.Module | undefined;
-
 /** Buffer is 60 times faster than atob, where there is one. */
-function decode(base64: string): Uint8Array<ArrayBuffer> {
+export function decode(base64: string): Uint8Array<ArrayBuffer> {
   const { Buffer } = globalThis as { Buffer?: { from(text: string, encoding: "base64"): Uint8Array<ArrayBuffer> } };
   return Buffer ? Buffer.from(base64, "base64") : Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
@@ -102,45 +101,69 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 const PAGE = 65536;
 const ALIGNMENT = 64; // a cache line
 
-/** One instance of the kernels with a memory of its own. */
-export class Workspace {
-  readonly kernels: Kernels;
-  /** The whole memory; replaced when it grows, so read them after `layout`. */
-  f32!: Float32Array<ArrayBuffer>;
-  f64!: Float64Array<ArrayBuffer>;
-  i32!: Int32Array<ArrayBuffer>;
+/** The whole of a WebAssembly memory. */
+export interface Memory {
+  readonly f32: Float32Array;
+  readonly f64: Float64Array;
+  readonly i32: Int32Array;
+}
 
-  constructor() {
-    compiled ??= new WebAssembly.Module(decode(KERNELS_BASE64));
-    this.kernels = new WebAssembly.Instance(compiled).exports as unknown as Kernels;
-    this.#view();
+/** Kernels on a memory. */
+export class Space implements Memory {
+  readonly kernels: Kernels;
+  /** Replaced when the memory grows, so read them after `layout`. */
+  f32!: Float32Array;
+  f64!: Float64Array;
+  i32!: Int32Array;
+  readonly #memory: WebAssembly.Memory;
+  readonly #start: number;
+
+  /** Without a memory of the caller's, the module has its own; `reserved` bytes at its start are left alone. */
+  constructor(module: WebAssembly.Module, memory?: WebAssembly.Memory, reserved = 0) {
+    const instance = new WebAssembly.Instance(module, memory && { env: { memory } });
+    this.kernels = instance.exports as unknown as Kernels;
+    this.#memory = memory ?? this.kernels.memory;
+    this.#start = this.kernels.heap.value + reserved;
+    this.view();
   }
 
   /** Addresses of areas of these sizes in bytes, each on a cache line; areas laid out before are given up. */
   layout(...sizes: number[]): number[] {
-    let end = this.kernels.heap.value;
-    const addresses = sizes.map((bytes) => {
+    let end = this.#start;
+    const addresses: number[] = [];
+    for (const bytes of sizes) {
       const address = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
+      addresses.push(address);
       end = address + bytes;
-      return address;
-    });
+    }
     const missing = end - this.f32.byteLength;
     if (missing > 0) {
       try {
-        this.kernels.memory.grow(Math.ceil(missing / PAGE));
+        this.#memory.grow(Math.ceil(missing / PAGE));
       } catch {
         throw new RangeError(`the kernels need ${end} bytes of WebAssembly memory, more than this runtime gives`);
       }
-      this.#view();
+      this.view();
     }
     return addresses;
   }
 
-  #view(): void {
-    const buffer = this.kernels.memory.buffer as ArrayBuffer;
+  /** Sees what the memory has grown to. */
+  view(): void {
+    const { buffer } = this.#memory;
     this.f32 = new Float32Array(buffer);
     this.f64 = new Float64Array(buffer);
     this.i32 = new Int32Array(buffer);
+  }
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/** One instance of the kernels with a memory of its own. */
+export class Workspace extends Space {
+  constructor() {
+    compiled ??= new WebAssembly.Module(decode(KERNELS_BASE64));
+    super(compiled);
   }
 }
 
@@ -150,70 +173,4 @@ let shared: Workspace | undefined;
 export function workspace(): Workspace {
   shared ??= new Workspace();
   return shared;
-}
-
-/** Rows of one f32 or f64 array: `outer × classes × inner`, a row for each (outer, inner). */
-export interface Rows {
-  readonly dtype: "f32" | "f64";
-  readonly classes: number;
-  readonly inner: number;
-  readonly rows: number;
-}
-
-type Source = readonly number[] | Float32Array | Float64Array;
-type Sink = number[] | Float32Array | Float64Array;
-
-/** Tiles of this size stay in the second-level cache from copy to copy. */
-const TILE_BYTES = 65536;
-
-export interface Tile {
-  readonly first: number;
-  readonly count: number;
-}
-
-/** The tiles of whole rows, and the bytes of the largest. */
-export function tiles({ dtype, classes, rows }: Rows): { bytes: number; count: number; tiles: Tile[] } {
-  const rowBytes = Math.max(1, classes * (dtype === "f32" ? 4 : 8));
-  const count = Math.min(rows, Math.max(1, Math.floor(TILE_BYTES / rowBytes)));
-  const list: Tile[] = [];
-  for (let first = 0; first < rows; first += count) list.push({ first, count: Math.min(count, rows - first) });
-  return { bytes: rowBytes * count, count, tiles: list };
-}
-
-/** Copies the rows of a tile into the workspace, class by class. */
-export function copyIn(space: Workspace, address: number, data: Source, rows: Rows, { first, count }: Tile): void {
-  const { classes, inner, dtype } = rows;
-  const memory = dtype === "f32" ? space.f32 : space.f64;
-  const start = address / memory.BYTES_PER_ELEMENT;
-  if (inner === 1) {
-    const from = first * classes;
-    const to = from + count * classes;
-    if (Array.isArray(data)) for (let k = from; k < to; k++) memory[start + k - from] = data[k];
-    else memory.set((data as Float32Array).subarray(from, to), start);
-    return;
-  }
-  for (let i = 0, k = start; i < count; i++) {
-    const row = first + i;
-    let from = Math.floor(row / inner) * classes * inner + (row % inner);
-    for (let j = 0; j < classes; j++, k++, from += inner) memory[k] = data[from];
-  }
-}
-
-/** Copies the rows of a tile out of the workspace. */
-export function copyOut(space: Workspace, address: number, out: Sink, rows: Rows, { first, count }: Tile): void {
-  const { classes, inner, dtype } = rows;
-  const memory = dtype === "f32" ? space.f32 : space.f64;
-  const start = address / memory.BYTES_PER_ELEMENT;
-  if (inner === 1) {
-    const to = first * classes;
-    const length = count * classes;
-    if (Array.isArray(out)) for (let k = 0; k < length; k++) out[to + k] = memory[start + k];
-    else out.set(memory.subarray(start, start + length), to);
-    return;
-  }
-  for (let i = 0, k = start; i < count; i++) {
-    const row = first + i;
-    let to = Math.floor(row / inner) * classes * inner + (row % inner);
-    for (let j = 0; j < classes; j++, k++, to += inner) out[to] = memory[k];
-  }
 }

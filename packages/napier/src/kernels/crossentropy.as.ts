@@ -1,13 +1,12 @@
 import { UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
 import { fill_f32, fill_f64, log_prob, logarithm, scale_stored_f32, scale_stored_f64 } from "./softmax.as";
+import { SCALES, SHORT } from "./scratch.as";
 import {
-  four_rows, gradient_short, lane, left, LOG_AT, log_prob_short, MAXIMUM_AT, room_for_four, s_high, s_low, settle, SHORT, spill,
+  four_rows, gradient_short, lane, left, LOG_AT, log_prob_short, MAXIMUM_AT, room_for_four, s_high, s_low, settle, spill,
   SUM_AT, sum_short, sum_without,
 } from "./short.as";
 import { at, m, special, sum_f32, sum_f64, unit } from "./sum.as";
-
-const SCALES = memory.data(32, 16);
 
 /** loss[i] for a row whose sum is known: as f64 for sums over rows, and as the f32 that −log_softmax(x)[y] is. */
 // @ts-ignore: decorator

@@ -1,5 +1,6 @@
 import { log1p_f64, log1p_rest } from "./log1p.as";
-import { four_rows, join, l_high, l_low, left, m4, room_for_four, settle, SHORT, sum_short, upper } from "./short.as";
+import { SHORT } from "./scratch.as";
+import { four_rows, join, l_high, l_low, left, m4, room_for_four, settle, sum_short, upper } from "./short.as";
 import { m, near, special, sum_f32, sum_f64, sum_rest, sum_wide_f32, sum_wide_f64 } from "./sum.as";
 
 /** lse of a special row: NaN if it has a NaN, else its maximum, +∞ or −∞. */

@@ -8,6 +8,7 @@
 // Which way a row goes depends on the row alone: its bits do not depend on the batch.
 
 import { EXP_F32, REDUCTION_F32 } from "./coefficients.as";
+import { PAD, STORED } from "./scratch.as";
 
 /** Least argument of the exponential: e^-87 is a normal f32. */
 export const LEAST: f32 = -87.0;
@@ -19,8 +20,6 @@ export const UNSHIFTED: f32 = 40.0;
 const FARTHEST: f32 = 1048576.0; // 2^20: m + log1p(s) in f64 is then off by 2^-33 at most
 
 export const F32 = memory.data<f32>([12583039.0, 1.0], 16); // 1.5·2^23 + 127: leaves an exponent field in the low bits
-const PAD = memory.data(64, 16);
-const STORED = memory.data(64, 16);
 
 /** What is taken from every entry of a near row before it is exponentiated. */
 // @ts-ignore: decorator

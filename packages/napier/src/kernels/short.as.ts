@@ -7,17 +7,11 @@ import { EXP_F32, REDUCTION_F32 } from "./coefficients.as";
 import { log1p_f64x2, log1p_unit } from "./log1p.as";
 import { e_high, e_low, exp_half, left_pairs, most as larger, sum_pairs } from "./pairs.as";
 import { exp_f32, F32, FLAT, LEAST, UNSHIFTED } from "./near.as";
-
-/** Most classes of a short row. */
-export const SHORT: i32 = 128;
+import { EXPONENTIALS, LANES, ROWS_IN, ROWS_OUT, TURNED } from "./scratch.as";
 
 // Between them a factor's two f32 parts are exact enough, and products with e^x ≤ e^40 finite.
 export const LEAST_FACTOR: f32 = 7.888609052210118e-31; // 2^-100
 export const LARGEST_FACTOR: f32 = 1152921504606846976.0; // 2^60
-
-// [classes, 4]: the logits and their exponentials, the four rows of a class side by side
-const TURNED = memory.data(2064, 16);
-const STORED = memory.data(2064, 16);
 
 // What sum_short leaves behind: a lane for each row, f64 lanes in two halves.
 export let m4: v128 = f32x4.splat(0);
@@ -179,8 +173,8 @@ function sum_many(x: usize, classes: i32, store: bool): void {
     sum_low = f64x2.add(sum_low, f64x2.promote_low_f32x4(e1));
     sum_high = f64x2.add(sum_high, f64x2.promote_low_f32x4(upper(e1)));
     if (store) {
-      v128.store(STORED + k, e0);
-      v128.store(STORED + k, e1, 16);
+      v128.store(EXPONENTIALS + k, e0);
+      v128.store(EXPONENTIALS + k, e1, 16);
     }
   }
   const zero = f64x2.splat(0);
@@ -271,7 +265,7 @@ export function gradient_short(out: usize, c_low: v128, c_high: v128, classes: i
     f64x2.sub(factor_high, f64x2.promote_low_f32x4(upper(high))),
   );
   for (let k = <usize>0, end = <usize>classes << 4; k < end; k += 16) {
-    const e = v128.load(STORED + k);
+    const e = v128.load(EXPONENTIALS + k);
     const scaled = f32x4.add(f32x4.mul(e, high), f32x4.mul(e, low)); // two roundings: 1 ulp
     v128.store(TURNED + k, v128.bitselect(top, scaled, f32x4.eq(v128.load(TURNED + k), m)));
   }
@@ -279,7 +273,6 @@ export function gradient_short(out: usize, c_low: v128, c_high: v128, classes: i
 }
 
 // What sum_short leaves behind, in memory: four f64 of each.
-const LANES = memory.data(128, 16);
 export const SUM_AT: usize = 0;
 export const LOG_AT: usize = 32;
 const UNIT_AT: usize = 64;
@@ -324,12 +317,10 @@ export function sum_without(i: i32, j: i32, v: f32, classes: i32): f64 {
   const s = lane(SUM_AT, i);
   if (<f64>v == lane(MAXIMUM_AT, i)) return s; // whichever of several
   if (classes == 2) return 1;
-  return 1.0 + (s - <f64>load<f32>(STORED + (<usize>j << 4) + (<usize>i << 2)) * lane(UNIT_AT, i));
+  return 1.0 + (s - <f64>load<f32>(EXPONENTIALS + (<usize>j << 4) + (<usize>i << 2)) * lane(UNIT_AT, i));
 }
 
 // Fewer than four rows are filled up with zeros, and what comes out is copied to its place.
-const ROWS_IN = memory.data(2048, 16);
-const ROWS_OUT = memory.data(2048, 16);
 
 /** Four rows to read: those at x, or a copy of the last `count` filled up. */
 export function four_rows(x: usize, count: i32, classes: i32): usize {

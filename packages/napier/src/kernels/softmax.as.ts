@@ -1,8 +1,9 @@
 import { UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
 import { log_softmax_pairs } from "./pairs.as";
+import { ASIDE, SHORT } from "./scratch.as";
 import {
-  four_rows, gradient_short, LARGEST_FACTOR, LEAST_FACTOR, left, log_softmax_short, room_for_four, s_high, s_low, settle, SHORT,
+  four_rows, gradient_short, LARGEST_FACTOR, LEAST_FACTOR, left, log_softmax_short, room_for_four, s_high, s_low, settle,
   sum_short,
 } from "./short.as";
 import { at, flat, m, near, special, sum_f32, sum_f64, unit } from "./sum.as";
@@ -111,8 +112,6 @@ function log_softmax_row_f32(out: usize, x: usize, classes: i32): void {
     : subtract_twice(out, x, classes);
   for (const end = <usize>classes << 2; k < end; k += 4) store<f32>(out + k, log_prob(load<f32>(x + k)));
 }
-
-const ASIDE = memory.data(2048, 16);
 
 /** log_softmax of four short rows; those of the result are left to do, their logits are ASIDE. */
 // @ts-ignore: decorator

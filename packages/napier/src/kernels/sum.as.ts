@@ -9,9 +9,7 @@ import {
   exp2_biased, exp_biased_f64, exp_f64, exp_rest, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64,
 } from "./exp.as";
 import { FILLED, FLAT, is_near, LEAST, shift_of, sum_near } from "./near.as";
-
-const PAD = memory.data(64, 16); // a row's last, partial step, filled up with −∞
-const STORED = memory.data(64, 16);
+import { PAD, STORED } from "./scratch.as";
 
 // What a sum leaves behind for its caller.
 /** the row's maximum; −∞ for an empty row and where all are −∞ or NaN */
