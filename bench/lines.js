@@ -1,0 +1,73 @@
+// Every ratio of a run with its must, the verdict over all of them, and the comparison with a page made before.
+import { MODELS } from "./models.js";
+import { EPOCH, judged, MOST_GZIPPED, target } from "./musts.js";
+
+export const BYTES = Object.fromEntries(Object.entries(MODELS).map(([work, { bytes }]) => [work, bytes]));
+const MOST_WORSE = 1.25;
+
+export const isMiss = ({ ratio, must }) => must !== null && ratio > must;
+
+/** @returns {{ key, race, work, peer, ratio, medianRatio, must, aim, counts }[]} a line for each ratio that has a peer */
+export function lines({ races, epoch }) {
+  const one = (race, work, key, times, targetOf) =>
+    Object.entries(times)
+      .filter(([peer]) => peer !== "Napier")
+      .map(([peer, { min, median }]) => ({
+        key: `${key} / ${peer}`,
+        race,
+        work,
+        peer,
+        ratio: times.Napier.min / min,
+        medianRatio: times.Napier.median / median,
+        ...targetOf(peer),
+      }));
+  return [
+    ...races.flatMap((race) => {
+      const { work, rows, classes, deviation, times } = race;
+      const key = `${work} ${rows} × ${classes} N(0, ${deviation})`;
+      return one(race, work, key, times, (peer) => target(work, peer, deviation));
+    }),
+    ...one(null, "epoch", "epoch", epoch, (peer) => ({ ...EPOCH, counts: peer === "PyTorch" })),
+  ];
+}
+
+/** How many musts are met, which are missed, and which could not be judged. */
+export function verdict({ races, epoch, size }, all) {
+  const counted = all.filter(({ counts }) => counts);
+  const say = ({ key, ratio, must }) => `${key}: ${ratio.toFixed(2)}, must ≤ ${must}`;
+  const sizeMissed = size.napier.gzipped > MOST_GZIPPED;
+  const missed = counted.filter(isMiss).map(say);
+  if (sizeMissed) missed.push(`gzipped size: ${size.napier.gzipped} bytes, must ≤ ${MOST_GZIPPED}`);
+  const works = [...new Set(races.map(({ work }) => work))];
+  const absent = works.flatMap((work) =>
+    judged(work)
+      .filter((peer) => !races.some((race) => race.work === work && race.times[peer]))
+      .map((peer) => `${work} / ${peer}`),
+  );
+  if (!epoch.PyTorch) absent.push("epoch / PyTorch");
+  return {
+    judged: counted.length + 1,
+    met: counted.length + 1 - missed.length,
+    medianMet: counted.filter(({ medianRatio, must }) => medianRatio <= must).length + (sizeMissed ? 0 : 1),
+    missed,
+    wouldMiss: all.filter((line) => !line.counts && isMiss(line)).map(say),
+    missing: absent,
+  };
+}
+
+/** The ratios at the end of a page. */
+export function committedRatios(text) {
+  const block = /<!-- ratios[^\n]*\n([\s\S]*?)\n-->/.exec(text);
+  if (!block) throw new Error("docs/speed.md has no ratios to compare with; make it by npm run bench");
+  return JSON.parse(block[1]);
+}
+
+/** What got slower beside its peer by more than a quarter, and how many ratios both have. */
+export function worse(all, committed) {
+  const both = all.filter(({ key }) => committed[key] !== undefined);
+  const slower = both.filter(({ key, ratio }) => ratio > committed[key] * MOST_WORSE);
+  return {
+    compared: both.length,
+    slower: slower.map(({ key, ratio }) => `${key}: ${ratio.toFixed(2)}, was ${committed[key].toFixed(2)}`),
+  };
+}
