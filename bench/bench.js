@@ -12,7 +12,8 @@ import { limits } from "./limits.js";
 import { BYTES, committedRatios, lines, worse } from "./lines.js";
 import { napier } from "./peer_napier.js";
 import { contenders, loadPeers } from "./peers.js";
-import { page, ratioText } from "./report.js";
+import { page } from "./report.js";
+import { ratioText } from "./sections.js";
 import { firstResults, sizes } from "./start.js";
 import { raceThreads } from "./threads.js";
 
@@ -59,11 +60,12 @@ for (const [rows, classes] of quick ? QUICK_SHAPES : SHAPES) {
   for (const deviation of DEVIATIONS) {
     const data = problem(rows, classes, deviation);
     for (const work of WORKS) {
-      const { samplers, close } = await contenders(peers, work, data);
+      const { samplers, wrong, close } = await contenders(peers, work, data);
       const times = await race(samplers, options);
       await close();
-      races.push({ work, rows, classes, deviation, times });
+      races.push({ work, rows, classes, deviation, times, wrong });
       show(`${work} ${rows} × ${classes} N(0, ${deviation})`, times, data.x.length, BYTES[work]);
+      for (const name of wrong) console.log(`  ${name} is left out: its results are wrong`);
     }
   }
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { normals } from "../tools/dist/hostile.js";
 
 export const SHAPES = [
   [4096, 1000],
@@ -15,18 +16,6 @@ export const SHAPES = [
 export const QUICK_SHAPES = [SHAPES[0], SHAPES[4]];
 export const DEVIATIONS = [1, 8];
 export const WORKS = ["logSoftmax", "crossEntropyWithGrad", "softmax", "logSumExp"];
-
-/** Normal numbers, seeded (mulberry32 and Box–Muller). */
-function normals(seed) {
-  let a = seed;
-  const uniform = () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-}
 
 /** Logits N(0, deviation), targets from all classes, and where results may go. */
 export function problem(rows, classes, deviation) {

@@ -7,15 +7,20 @@ export async function jax() {
   defaultDevice("wasm");
   // every function takes over its arguments and frees them
   const input = (x, shape) => numpy.array(x).reshape(shape);
-  const gradient = (y, rows, classes) =>
-    grad((x) => {
-      const target = nn.oneHot(numpy.array(y, { dtype: numpy.int32 }), classes);
-      return nn
-        .logSoftmax(x)
-        .mul(target)
-        .sum()
-        .mul(-1 / rows);
+  // nn.oneHot is wrong from some 65,000 classes on, so the caller makes it
+  const gradient = (y, rows, classes) => {
+    const target = new Float32Array(rows * classes);
+    y.forEach((label, i) => {
+      target[i * classes + label] = 1;
     });
+    return grad((x) =>
+      nn
+        .logSoftmax(x)
+        .mul(input(target, [rows, classes]))
+        .sum()
+        .mul(-1 / rows),
+    );
+  };
   return {
     name: "jax-js",
     javaScript: true,

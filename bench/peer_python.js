@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const python = process.env.PYTHON ?? "python3";
+export const python = process.env.PYTHON ?? "python3";
 
 async function open(script, env) {
   const one = { OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" };

@@ -1,4 +1,5 @@
 // Two threads of a pool against one, on plain arrays and on arrays over shared memory.
+import * as napier from "napier";
 import { race, sampler } from "./clock.js";
 import { problem, SHAPES } from "./data.js";
 
@@ -12,12 +13,13 @@ const KINDS = {
   },
 };
 
-const call = (pool, work, { x, y, shape, out }) =>
-  work === "logSoftmax"
-    ? () => pool.logSoftmax(x, { shape, out })
-    : async () => (await pool.crossEntropyWithGrad(x, y, { shape, out })).dlogits;
+/** @param operations  napier itself or a pool: the same names and arguments, promises from a pool */
+const calls = (operations, { x, y, shape, out }) => ({
+  logSoftmax: () => operations.logSoftmax(x, { shape, out }),
+  crossEntropyWithGrad: async () => (await operations.crossEntropyWithGrad(x, y, { shape, out })).dlogits,
+});
 
-/** @returns rows { work, rows, classes, kind, times: { one, two } }, or null where napier/pool is not there */
+/** @returns rows { work, rows, classes, kind, times: { none, one, two } }; none: without a pool, or null where napier/pool is not there */
 export async function raceThreads(options, shapes = SHAPES.slice(0, 3)) {
   let createPool;
   try {
@@ -34,7 +36,9 @@ export async function raceThreads(options, shapes = SHAPES.slice(0, 3)) {
     for (const work of WORKS) {
       for (const [kind, place] of Object.entries(KINDS)) {
         const placed = { ...data, x: place(data.x), y: place(data.y), out: place(data.out) };
-        const samplers = { one: sampler(call(one, work, placed)), two: sampler(call(two, work, placed)) };
+        const samplers = Object.fromEntries(
+          Object.entries({ none: napier, one, two }).map(([name, by]) => [name, sampler(calls(by, placed)[work])]),
+        );
         results.push({ work, rows, classes, kind, times: await race(samplers, options) });
       }
     }
