@@ -9,11 +9,10 @@ import { race, sunk } from "./clock.js";
 import { DEVIATIONS, problem, QUICK_SHAPES, SHAPES, WORKS } from "./data.js";
 import { raceEpochs } from "./epoch.js";
 import { limits } from "./limits.js";
-import { BYTES, committedRatios, lines, worse } from "./lines.js";
+import { BYTES, committedRatios, lines, ratioText, worse } from "./lines.js";
 import { napier } from "./peer_napier.js";
 import { contenders, loadPeers } from "./peers.js";
 import { page } from "./report.js";
-import { ratioText } from "./sections.js";
 import { firstResults, sizes } from "./start.js";
 import { raceThreads } from "./threads.js";
 

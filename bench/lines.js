@@ -7,6 +7,12 @@ const MOST_WORSE = 1.25;
 
 export const isMiss = ({ ratio, must }) => must !== null && ratio > must;
 
+/** Two digits, or as many as show on which side of its must a ratio is. */
+export function ratioText(ratio, must = null) {
+  const text = ratio.toFixed(ratio < 0.1 ? 3 : 2);
+  return must !== null && ratio > must && Number(text) <= must ? ratio.toPrecision(4) : text;
+}
+
 /** @returns {{ key, race, work, peer, ratio, medianRatio, must, aim, counts }[]} a line for each ratio that has a peer */
 export function lines({ races, epoch }) {
   const one = (race, work, key, times, targetOf) =>
@@ -37,7 +43,7 @@ function grouped(missed) {
   for (const { race, work, peer, ratio, must } of missed) {
     const title = `${work} / ${peer}${race ? `, N(0, ${race.deviation})` : ""}, must ≤ ${must}`;
     groups[title] ??= [];
-    groups[title].push(`${race ? `${race.rows} × ${race.classes} ` : ""}${ratio.toFixed(2)}`);
+    groups[title].push(`${race ? `${race.rows} × ${race.classes} ` : ""}${ratioText(ratio, must)}`);
   }
   return Object.entries(groups).map(([title, items]) => `${title}: ${items.join(", ")}`);
 }

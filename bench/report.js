@@ -82,7 +82,7 @@ them in and out belongs to its time, except for PyTorch and scikit-learn, whose 
 ${machine.date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GB, ${machine.os}; load ${machine.loadBefore} before and ${machine.loadAfter} after.
 ${versions.join(", ")}.${missing.length ? ` Not found: ${missing.join(", ")}.` : ""}
 
-onnxruntime-web runs twice: with a preallocated output, which this version leaves as it was (microsoft/onnxruntime#25786), but which is the faster and therefore the one we are judged against; and returning its result.
+onnxruntime-web runs twice: with a preallocated output, which this version leaves as it was (microsoft/onnxruntime#25786), but which is mostly the faster and therefore the one we are judged against; and returning its result, in an array of its own.
 
 ${summary(results, all)}
 ## Ratios

@@ -1,11 +1,10 @@
 // The parts of docs/speed.md that are about one thing each, and how numbers look in all of them.
 import { readFileSync } from "node:fs";
-import { isMiss } from "./lines.js";
+import { isMiss, ratioText } from "./lines.js";
 import { MODELS, model } from "./models.js";
 import { EPOCH, MOST_GZIPPED, TWO_THREADS_AIM } from "./musts.js";
 
 export const round = (value, digits = 2) => value.toFixed(digits);
-export const ratioText = (ratio) => round(ratio, ratio < 0.1 ? 3 : 2);
 export const shapeText = ({ rows, classes }) => `${rows} × ${classes}`;
 const kilobytes = (bytes) => `${round(bytes / 1000, 1)} kB`;
 export const unique = (list) => [...new Set(list)];
@@ -17,7 +16,7 @@ export function table(head, body) {
 /** "0.95 (1.02)", and in bold where it misses its must. */
 export function ratioCell(line) {
   if (!line) return "–";
-  const text = `${ratioText(line.ratio)} (${ratioText(line.medianRatio)})`;
+  const text = `${ratioText(line.ratio, line.must)} (${ratioText(line.medianRatio)})`;
   return isMiss(line) ? `**${text} ${line.counts ? "misses" : "would miss"}**` : text;
 }
 
@@ -67,7 +66,7 @@ export function startSection({ first, size }) {
 
 Fresh processes: from before the import to the first logSoftmax of one row; and a whole process less an empty one.
 
-${table(["", "ms, minimum (median)", "whole process, ms, median"], times)}
+${table(["", "ms, minimum (median)", "whole process, ms, minimum"], times)}
 ## Size
 
 What an import loads, each file as it is in the package and by gzip -9; must ≤ ${kilobytes(MOST_GZIPPED)} for \`napier\`. The packed package, types and maps included, has ${size.packed ? kilobytes(size.packed) : "an unknown size"}.
