@@ -2,10 +2,7 @@
 // peers, on the same inputs in one run. The truth is exact arithmetic (224 bits). PyTorch through $PYTHON or python3.
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
-import * as tf from "@tensorflow/tfjs-core";
 import * as napier from "napier";
 import { logSumExpForm, softmax as naiveSoftmax } from "napier/naive";
 import * as ort from "onnxruntime-node";
@@ -21,8 +18,10 @@ import {
 } from "../packages/napier/dist/kernels/softmax.ref.js";
 import { ulpError, ulpOf } from "../packages/napier/dist/ulp.js";
 import { normals, rounded, rowsByKind, typed } from "../tools/dist/hostile.js";
-import * as transformers from "./node_modules/@huggingface/transformers/src/utils/maths.js";
 import { operatorModel } from "./onnx_operator.js";
+import { python } from "./peer_python.js";
+import { openTfjs } from "./peer_tfjs.js";
+import { transformersMaths } from "./peer_transformers.js";
 
 const OPERATIONS = ["logSoftmax", "softmax", "logSumExp", "loss", "gradient", "logSoftmaxBackward", "softmaxBackward"];
 const TITLES = {
@@ -37,8 +36,8 @@ const TITLES = {
 const CANCELLING = ["log-probabilities", "cancelling"];
 const BOUND_OF = { loss: "crossEntropy", logSoftmaxBackward: "backward", softmaxBackward: "backward" };
 
-setWasmPaths(`${dirname(fileURLToPath(import.meta.resolve("@tensorflow/tfjs-backend-wasm")))}/`);
-await tf.setBackend("wasm");
+const tf = await openTfjs();
+const transformers = await transformersMaths();
 const sessions = {};
 for (const dtype of ["f32", "f64"]) {
   for (const operator of ["LogSoftmax", "Softmax"]) {
@@ -110,15 +109,11 @@ const LIBRARIES = {
 };
 
 function pytorch(rows, targets, dtype, backward = []) {
-  const { stdout, status } = spawnSync(
-    process.env.PYTHON ?? "python3",
-    [fileURLToPath(new URL("accuracy_peer.py", import.meta.url))],
-    {
-      input: JSON.stringify({ rows, targets, dtype, backward }).replaceAll("null", "-1e999"),
-      maxBuffer: 1 << 30,
-      encoding: "utf8",
-    },
-  );
+  const { stdout, status } = spawnSync(python, [fileURLToPath(new URL("accuracy_peer.py", import.meta.url))], {
+    input: JSON.stringify({ rows, targets, dtype, backward }).replaceAll("null", "-1e999"),
+    maxBuffer: 1 << 30,
+    encoding: "utf8",
+  });
   if (status !== 0) return null;
   return JSON.parse(stdout.replaceAll("NaN", "null").replaceAll("-Infinity", "null").replaceAll("Infinity", "null"));
 }

@@ -1,122 +1,108 @@
-// Napier beside PyTorch on one thread, same shapes, interleaved rounds; ratios are time ours ÷ theirs.
-// npm run bench            PyTorch is found through $PYTHON or python3 and left out where it is not there
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { crossEntropyWithGrad, logSoftmax, logSumExp, softmax } from "napier";
-import { fit } from "napier/train";
+// Napier beside every peer that is here; makes docs/speed.md. By hand, never in CI.
+//   npm run bench                PyTorch and scikit-learn through $PYTHON or python3
+//   npm run bench -- --check     compares with docs/speed.md instead of writing it; exit 1 where a ratio got worse by 25 %
+//   npm run bench -- --quick     two shapes, fewer rounds; writes nothing
+import { readFileSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import { parseArgs } from "node:util";
+import { race, sunk } from "./clock.js";
+import { DEVIATIONS, problem, QUICK_SHAPES, SHAPES, WORKS } from "./data.js";
+import { raceEpochs } from "./epoch.js";
+import { better, limits } from "./limits.js";
+import { BYTES, committedRatios, lines, ratioText, worse } from "./lines.js";
+import { napier } from "./peer_napier.js";
+import { contenders, loadPeers } from "./peers.js";
+import { page } from "./report.js";
+import { firstResults, sizes } from "./start.js";
+import { raceThreads } from "./threads.js";
 
-const ROUNDS = 7;
-const REPEATS = 3;
-const SHAPES = [
-  [4096, 1000],
-  [64, 32000],
-  [8, 128256],
-  [65536, 10],
+const PAGE = new URL("../docs/speed.md", import.meta.url);
+const { quick, check } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, check: { type: "boolean", default: false } },
+}).values;
+const options = quick ? { rounds: 5, seconds: 0.3 } : { rounds: 7, seconds: 0.5 };
+const committed = check ? committedRatios(readFileSync(PAGE, "utf8")) : null;
+const load = () => os.loadavg()[0].toFixed(1);
+
+const { peers, missing } = await loadPeers();
+const machine = {
+  date: new Date().toISOString().slice(0, 10),
+  cpu: os.cpus()[0].model.trim(),
+  cores: os.cpus().length,
+  memory: Math.round(os.totalmem() / 2 ** 30),
+  os: `${os.type()} ${os.arch()}`,
+  loadBefore: load(),
+};
+const versions = [
+  `Napier ${napier.version}`,
+  `Node ${process.versions.node}`,
+  ...peers
+    .filter(({ name, version }) => version && !name.endsWith("returned"))
+    .map(({ name, version, capability }) => `${name.split(",")[0]} ${version}${capability ? ` (${capability})` : ""}`),
 ];
-const WORKS = ["logSoftmax", "crossEntropyWithGrad", "softmax", "logSumExp"];
+console.log(`${versions.join(", ")}; load ${machine.loadBefore} on ${machine.cores} cores`);
 
-/** Normal numbers, seeded (mulberry32 and Box–Muller). */
-function normals(seed) {
-  let a = seed;
-  const uniform = () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+function show(title, times, elements, bytes) {
+  console.log(`\n${title}`);
+  for (const [name, { min, median, samples }] of Object.entries(times)) {
+    const ns = (min * 1e9) / elements;
+    const ratios = `${ratioText(times.Napier.min / min)} (${ratioText(times.Napier.median / median)})`;
+    console.log(
+      `  ${name.padEnd(34)}${(min * 1e3).toFixed(3).padStart(10)} ms  median ${(median * 1e3).toFixed(3).padStart(10)} ms  ` +
+        `${ns.toFixed(2).padStart(7)} ns/element ${(bytes / ns).toFixed(1).padStart(6)} GB/s  ratio ${ratios}  [${samples}]`,
+    );
+  }
 }
 
-async function torch() {
-  const peer = spawn(process.env.PYTHON ?? "python3", [fileURLToPath(new URL("torch_peer.py", import.meta.url))], {
-    stdio: ["pipe", "pipe", "ignore"],
-  });
-  peer.on("error", () => {});
-  peer.stdin.on("error", () => {});
-  const lines = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
-  const { value, done } = await lines.next();
-  if (done) return null;
-  return {
-    version: JSON.parse(value).version,
-    run: async (job) => {
-      peer.stdin.write(`${JSON.stringify(job)}\n`);
-      return JSON.parse((await lines.next()).value);
-    },
-    close: () => peer.stdin.end(),
-  };
-}
-
-const min = (times) => Math.min(...times);
-const median = (times) => times.toSorted((a, b) => a - b)[times.length >> 1];
-let sink = 0;
-
-function ours(work, x, out, y, shape) {
-  const call = {
-    logSoftmax: () => logSoftmax(x, { shape, out })[0],
-    softmax: () => softmax(x, { shape, out })[0],
-    logSumExp: () => logSumExp(x, { shape })[0],
-    crossEntropyWithGrad: () => crossEntropyWithGrad(x, y, { shape, out }).loss,
-  }[work];
-  return Array.from({ length: REPEATS }, () => {
-    const start = performance.now();
-    sink += call();
-    return (performance.now() - start) / 1000;
-  });
-}
-
-const peer = await torch();
-console.log(`Node ${process.version}; PyTorch ${peer ? peer.version : "not found: ours alone"}; one thread each`);
-console.log("work                  rows × classes   logits    ours ns/element   PyTorch   ratio min (median)");
-for (const [rows, classes] of SHAPES) {
-  for (const deviation of [1, 8]) {
-    const normal = normals(1);
-    const x = Float32Array.from({ length: rows * classes }, () => deviation * normal());
-    const out = new Float32Array(x.length);
-    const y = Int32Array.from({ length: rows }, (_, i) => i % classes);
+const limitsBefore = await limits();
+const races = [];
+for (const [rows, classes] of quick ? QUICK_SHAPES : SHAPES) {
+  for (const deviation of DEVIATIONS) {
+    const data = problem(rows, classes, deviation);
     for (const work of WORKS) {
-      ours(work, x, out, y, [rows, classes]); // warm up
-      const mine = [];
-      const theirs = [];
-      for (let round = 0; round < ROUNDS; round++) {
-        mine.push(...ours(work, x, out, y, [rows, classes]));
-        if (peer) theirs.push(...(await peer.run({ work, rows, classes, deviation, repeats: REPEATS })));
-      }
-      const ns = (seconds) => ((seconds * 1e9) / x.length).toFixed(2);
-      const ratio = peer
-        ? `${(min(mine) / min(theirs)).toFixed(2)} (${(median(mine) / median(theirs)).toFixed(2)})`
-        : "";
-      console.log(
-        `${work.padEnd(22)}${`${rows} × ${classes}`.padEnd(17)}N(0,${deviation})`.padEnd(52) +
-          `${ns(min(mine)).padEnd(15)}${(peer ? ns(min(theirs)) : "").padEnd(10)}${ratio}`,
-      );
+      const { samplers, wrong, close } = await contenders(peers, work, data);
+      const times = await race(samplers, options);
+      await close();
+      races.push({ work, rows, classes, deviation, times, wrong });
+      show(`${work} ${rows} × ${classes} N(0, ${deviation})`, times, data.x.length, BYTES[work]);
+      for (const name of wrong) console.log(`  ${name} is left out: its results are wrong`);
     }
   }
 }
 
-const normal = normals(2);
-const job = { work: "epoch", rows: 54000, features: 784, hidden: 128, classes: 10 };
-const x = { data: Float32Array.from({ length: job.rows * job.features }, normal), shape: [job.rows, job.features] };
-const y = Int32Array.from({ length: job.rows }, (_, i) => i % job.classes);
-const mine = [];
-const theirs = [];
-for (let round = 0; round < 3; round++) {
-  const options = { x, y, hidden: [job.hidden], epochs: 2, scale: "none", seed: 1 };
-  let before = 0;
-  await fit({
-    ...options,
-    onProgress: (progress) => {
-      if (progress.kind !== "epoch") return;
-      const now = performance.now();
-      if (before > 0) mine.push((now - before) / 1000);
-      before = now;
-    },
-  });
-  if (peer) theirs.push(...(await peer.run(job)));
+const epoch = await raceEpochs(peers, quick ? 1 : 3);
+for (const [name, { min, median, accuracy }] of Object.entries(epoch)) {
+  console.log(
+    `${name === "Napier" ? "\nepoch of an MLP 784-128-10 on MNIST\n" : ""}  ${name.padEnd(34)}${min.toFixed(2)} s  median ${median.toFixed(2)} s  ` +
+      `ratio ${ratioText(epoch.Napier.min / min)}  test accuracy ${(100 * accuracy).toFixed(1)} %`,
+  );
 }
-console.log(
-  `epoch of an MLP 784-128-10, 54,000 rows, batch 128, AdamW: ours ${min(mine).toFixed(2)} s` +
-    (peer ? `, PyTorch ${min(theirs).toFixed(2)} s, ratio ${(min(mine) / min(theirs)).toFixed(2)}` : ""),
-);
-peer?.close();
-if (Number.isNaN(sink)) console.log(sink);
+for (const peer of peers) peer.close?.();
+const threads = await raceThreads(options, quick ? QUICK_SHAPES.slice(0, 1) : undefined);
+const results = {
+  quick,
+  missing,
+  versions,
+  races,
+  epoch,
+  threads,
+  first: firstResults(quick ? 3 : 10),
+  size: sizes(),
+  limits: better(limitsBefore, await limits()),
+  machine: { ...machine, loadAfter: load() },
+};
+
+const text = page(results);
+if (committed) {
+  const { compared, slower } = worse(lines(results), committed);
+  console.log(`\n${compared} ratios compared with docs/speed.md, ${slower.length} worse by more than a quarter`);
+  for (const line of slower) console.log(`  ${line}`);
+  process.exitCode = slower.length > 0 || compared === 0 ? 1 : 0;
+} else if (quick) {
+  console.log(`\n${text}`);
+} else {
+  writeFileSync(PAGE, text);
+  console.log(`\n${text.slice(text.indexOf("## Summary"), text.indexOf("## Ratios"))}written: docs/speed.md`);
+}
+if (Number.isNaN(sunk())) console.log("a result was not a number");
+process.exit(); // PyTorch's and tfjs's handles would keep us here

@@ -1,9 +1,8 @@
-"""The PyTorch side of the bench: reads one job a line on stdin, answers each with the least and all seconds as JSON."""
-import json
-import sys
+"""The PyTorch side of the bench, one thread. ATEN_CPU_CAPABILITY=avx2 in the environment keeps it from AVX-512."""
 import time
 
 import numpy
+import peer
 import torch
 
 torch.set_num_threads(1)
@@ -17,7 +16,7 @@ def rows(rows, classes, deviation):
         generator = torch.Generator().manual_seed(1)
         x = torch.randn(rows, classes, generator=generator) * deviation
         y = torch.randint(0, classes, (rows,), generator=generator)
-        DATA[key] = (x, x.clone().requires_grad_(), y)
+        DATA[key] = (x, x.clone().requires_grad_(), y, torch.empty_like(x), torch.empty(rows))
     return DATA[key]
 
 
@@ -27,42 +26,48 @@ def cross_entropy_with_grad(x, y):
 
 
 def run(job):
-    x, leaf, y = rows(job["rows"], job["classes"], job["deviation"])
+    x, leaf, y, out, lse = rows(job["rows"], job["classes"], job["deviation"])
     work = {
-        "logSoftmax": lambda: torch.log_softmax(x, 1),
-        "softmax": lambda: torch.softmax(x, 1),
-        "logSumExp": lambda: torch.logsumexp(x, 1),
+        "logSoftmax": lambda: torch.log_softmax(x, 1, out=out),
+        "softmax": lambda: torch.softmax(x, 1, out=out),
+        "logSumExp": lambda: torch.logsumexp(x, 1, out=lse),
         "crossEntropyWithGrad": lambda: cross_entropy_with_grad(leaf, y),
     }[job["work"]]
-    times = []
-    for _ in range(job["repeats"]):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return times
+    return peer.sample(work, job["samples"], job["calls"])
 
 
-def epoch(job):
-    """One epoch of an MLP, batch 128, AdamW, on seeded random pixels: the time does not depend on their values."""
+def mnist(files, headers):
+    images = numpy.fromfile(files["images"], numpy.uint8, offset=headers["images"])
+    labels = numpy.fromfile(files["labels"], numpy.uint8, offset=headers["labels"])
+    x = torch.from_numpy(images.reshape(len(labels), -1).astype(numpy.float32) / 255)
+    return x, torch.from_numpy(labels.astype(numpy.int64))
+
+
+def epochs(job):
+    """An MLP on MNIST: seconds of each epoch, and the share of the test images that it names right after the last."""
     torch.manual_seed(1)
-    n, features, hidden, classes = job["rows"], job["features"], job["hidden"], job["classes"]
-    x = torch.rand(n, features)
-    y = torch.from_numpy(numpy.arange(n) % classes)
+    x, y = mnist(job["files"]["train"], job["files"]["headers"])
     model = torch.nn.Sequential(
-        torch.nn.Linear(features, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, classes)
+        torch.nn.Linear(x.shape[1], job["hidden"]), torch.nn.ReLU(), torch.nn.Linear(job["hidden"], 10)
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    start = time.perf_counter()
-    order = torch.randperm(n)
-    for first in range(0, n, 128):
-        rows_ = order[first : first + 128]
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(model(x[rows_]), y[rows_]).backward()
-        optimizer.step()
-    return [time.perf_counter() - start]
+    seconds = []
+    for _ in range(job["epochs"]):
+        start = time.perf_counter()
+        order = torch.randperm(len(x))
+        for first in range(0, len(x), job["batchSize"]):
+            rows_ = order[first : first + job["batchSize"]]
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(x[rows_]), y[rows_]).backward()
+            optimizer.step()
+        seconds.append(time.perf_counter() - start)
+    x, y = mnist(job["files"]["test"], job["files"]["headers"])
+    with torch.no_grad():
+        accuracy = (model(x).argmax(1) == y).float().mean().item()
+    return {"seconds": seconds, "accuracy": accuracy}
 
 
-print(json.dumps({"version": torch.__version__}), flush=True)
-for line in sys.stdin:
-    job = json.loads(line)
-    print(json.dumps(epoch(job) if job["work"] == "epoch" else run(job)), flush=True)
+peer.serve(
+    {"version": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()},
+    lambda job: epochs(job) if job["work"] == "epochs" else run(job),
+)
