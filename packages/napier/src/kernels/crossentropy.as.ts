@@ -1,9 +1,9 @@
 import { UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
-import { fill_f32, fill_f64, log_prob, logarithm, scale_stored_f32, scale_stored_f64 } from "./softmax.as";
-import { SCALES, SHORT } from "./scratch.as";
+import { adopt_short, fill_f32, fill_f64, log_prob, logarithm, scale_stored_f32, scale_stored_f64 } from "./softmax.as";
+import { FEW, SCALES, SHORT } from "./scratch.as";
 import {
-  four_rows, gradient_short, lane, left, LOG_AT, log_prob_short, MAXIMUM_AT, room_for_four, s_high, s_low, settle, spill,
+  four_rows, gradient_short, lane, left, LOG_AT, MAXIMUM_AT, room_for_four, s_high, s_low, settle, spill,
   SUM_AT, sum_short, sum_without,
 } from "./short.as";
 import { at, m, special, sum_f32, sum_f64, unit } from "./sum.as";
@@ -11,9 +11,9 @@ import { at, m, special, sum_f32, sum_f64, unit } from "./sum.as";
 /** loss[i] for a row whose sum is known: as f64 for sums over rows, and as the f32 that −log_softmax(x)[y] is. */
 // @ts-ignore: decorator
 @inline
-function store_loss_f32(loss: usize, rounded: usize, s: f64, xy: f32): void {
+function store_loss_f32(loss: usize, rounded: usize, s: f64, xy: f32, x: usize, classes: i32): void {
   const bad = special(s);
-  store<f64>(loss, bad ? NaN : logarithm(s) - (<f64>xy - m));
+  store<f64>(loss, bad ? NaN : logarithm(s, x, classes) - (<f64>xy - m));
   store<f32>(rounded, bad ? <f32>NaN : <f32>0 - log_prob(xy));
 }
 
@@ -21,8 +21,15 @@ function store_loss_f32(loss: usize, rounded: usize, s: f64, xy: f32): void {
 // @ts-ignore: decorator
 @inline
 function store_loss_short(loss: usize, rounded: usize, r: i32, xy: f32, classes: i32): void {
-  store<f64>(loss, lane(LOG_AT, r) - (<f64>xy - lane(MAXIMUM_AT, r)));
-  store<f32>(rounded, <f32>0 - log_prob_short(r, xy, classes));
+  if (classes > FEW) {
+    store<f64>(loss, adopt_short(r) - (<f64>xy - m));
+    store<f32>(rounded, <f32>0 - log_prob(xy));
+    return;
+  }
+  const d = <f64>xy - lane(MAXIMUM_AT, r);
+  const l = lane(LOG_AT, r);
+  store<f64>(loss, l - d);
+  store<f32>(rounded, <f32>0 - (<f32>(d - l) + 0));
 }
 
 // @ts-ignore: decorator
@@ -36,7 +43,7 @@ export function cross_entropy_f32(losses: usize, rounded: usize, x: usize, y: us
   const bytes = <usize>classes << 2;
   if (classes > SHORT) {
     for (let i = 0; i < rows; i++, x += bytes, y += 4, losses += 8, rounded += 4) {
-      store_loss_f32(losses, rounded, sum_f32(0, x, classes, false), target_of(x, y));
+      store_loss_f32(losses, rounded, sum_f32(0, x, classes, false), target_of(x, y), x, classes);
     }
     return;
   }
@@ -46,7 +53,7 @@ export function cross_entropy_f32(losses: usize, rounded: usize, x: usize, y: us
     spill();
     for (let r = 0, count = min(4, rows - i); r < count; r++, x += bytes, y += 4, losses += 8, rounded += 4) {
       const xy = target_of(x, y);
-      if ((left >> r) & 1) store_loss_f32(losses, rounded, sum_f32(0, x, classes, false), xy);
+      if ((left >> r) & 1) store_loss_f32(losses, rounded, sum_f32(0, x, classes, false), xy, x, classes);
       else store_loss_short(losses, rounded, r, xy, classes);
     }
   }
@@ -70,7 +77,7 @@ function cross_entropy_with_grad_row_f32(
   // 1., 2. maximum and sum; the exponentials go to dx
   const s = sum_f32(dx, x, classes, true);
   // 3. the logarithm
-  store_loss_f32(loss, rounded, s, target_of(x, y));
+  store_loss_f32(loss, rounded, s, target_of(x, y), x, classes);
   if (special(s)) return fill_f32(dx, NaN, classes);
   // 4. the gradient
   const slot = dx + (<usize>target << 2);

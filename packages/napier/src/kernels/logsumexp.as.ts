@@ -1,6 +1,7 @@
 import { log1p_f64, log1p_rest } from "./log1p.as";
+import { brink } from "./near.as";
 import { SHORT } from "./scratch.as";
-import { four_rows, join, l_high, l_low, left, m4, room_for_four, settle, sum_short, upper } from "./short.as";
+import { brinks, four_rows, join, l_high, l_low, left, m4, room_for_four, settle, sum_short, upper } from "./short.as";
 import { m, near, special, sum_f32, sum_f64, sum_rest, sum_wide_f32, sum_wide_f64 } from "./sum.as";
 
 /** lse of a special row: NaN if it has a NaN, else its maximum, +∞ or −∞. */
@@ -46,8 +47,8 @@ function log_sum_exp_row_f32(out: usize, row: usize, classes: i32): void {
     const l = log1p_f64(s);
     lse = m + l;
     // Where they cancel, l's relative error grows by l / |lse|: 2^-27.5, and 1.41·2^-24 for a near row; up to 4 and 1 it
-    // stays under 1.41 ulp of an f32.
-    if (abs(lse) * (near ? 1.0 : 4.0) < l) lse = log_sum_exp_wide(row, classes);
+    // stays under 1.41 ulp of an f32. On the brink (near.as.ts) a rounding is of the coarser side.
+    if (abs(lse) * (near ? 1.0 : 4.0) < l || (near && brink(lse))) lse = log_sum_exp_wide(row, classes);
   }
   store<f32>(out, <f32>lse + 0);
 }
@@ -70,7 +71,7 @@ export function log_sum_exp_f32(out: usize, x: usize, rows: i32, classes: i32): 
     // Where maximum and logarithm cancel, as above; of two classes l is within 2^-27.3.
     const size = f32x4.abs(lse);
     const firm = f32x4.ge(classes == 2 ? f32x4.mul(size, f32x4.splat(4)) : size, join(l_low, l_high));
-    const again = left | (15 ^ i32x4.bitmask(firm));
+    const again = left | (15 ^ i32x4.bitmask(firm)) | brinks(low, high);
     for (let r = 0; again >> r != 0; r++) {
       const row = four + <usize>r * bytes;
       const slot = room + (<usize>r << 2);

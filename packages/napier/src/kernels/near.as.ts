@@ -2,9 +2,12 @@
 // - the shift is exact. For |m| ≤ 40 there is none: e^x itself is in range. Else the shift is m, and no entry may lie
 //   outside m/2 and 2m, between which x − m is exact (Sterbenz).
 // - e^x is off by ≤ NEAR·2^-24 of itself (exp.as.ts), the sum is f64, so s = Σ e^(x − m) is off by as much.
-// - log1p(s) is then off by w·NEAR·2^-24 of itself, w = s / ((1 + s)·log1p(s)) ≤ 1; one rounding to f32 makes it 1.91 ulp.
-// - of a flat row, s ≥ FLAT, w ≤ 0.69: the log-probabilities may be subtracted in f32, 1 ulp, and are within 1.97.
-// - a softmax entry is off by ≤ 2·NEAR·2^-24 and two roundings: 3.82 ulp.
+// - l = log1p(s) is then off by ≤ NEAR·2^-24 of itself; one rounding to f32 makes it 1.91 ulp. But if the error lifts it
+//   over a power of two, the rounding is of the coarser side, up to 1 ulp of the truth: such a winner is on the `brink`,
+//   and its row is summed again in f64. All other classes: the error is ≤ NEAR·2^-24, at most half an ulp beyond 1.
+// - of a flat row, s ≥ FLAT, every log-probability is under −2, and l's error ≤ 0.36 ulp: it may be subtracted in f32,
+//   from `high` first, m + l rounded down, so that what is lifted over a power of two is rounded to that power: 1.4 ulp.
+// - a softmax entry is off by ≤ 2·NEAR·2^-24, and one rounding of the coarser side: 3.8 ulp.
 // Which way a row goes depends on the row alone: its bits do not depend on the batch.
 
 import { EXP_F32, REDUCTION_F32 } from "./coefficients.as";
@@ -12,7 +15,7 @@ import { PAD, STORED } from "./scratch.as";
 
 /** Least argument of the exponential: e^-87 is a normal f32. */
 export const LEAST: f32 = -87.0;
-export const FLAT: f64 = 1.25;
+export const FLAT: f64 = 6.5; // e² − 1 and a little
 /** A smaller sum could be off by what fills it up, at most 16 times e^-87: 2^-31 of it. */
 export const FILLED: f64 = 8.077935669463161e-28; // 2^-90
 /** Up to this |m| the entries themselves are exponentiated. */
@@ -35,7 +38,14 @@ export function is_near(largest: f32, lowest: f32, shift: f32): bool {
   return lowest >= shift + LEAST && abs(largest) <= FARTHEST && exact;
 }
 
-/** e^x in f32 lanes, −87 ≤ x ≤ 40. */
+/** Whether an f64 is rounded up to the f32 next above a power of two. */
+// @ts-ignore: decorator
+@inline
+export function brink(value: f64): bool {
+  return ((reinterpret<i64>(value) >> 28) & 0xffffff) == 1;
+}
+
+/** e^x in f32 lanes, −87.1 ≤ x ≤ 40 (shift + LEAST is rounded). */
 // @ts-ignore: decorator
 @inline
 export function exp_f32(

@@ -3,6 +3,8 @@
 
 /** Most classes of a short row (short.as.ts). */
 export const SHORT: i32 = 128;
+/** And of one whose log-probabilities are taken side by side as well. */
+export const FEW: i32 = 16;
 const ROWS: usize = <usize>SHORT << 4; // four short rows
 const COLUMNS: usize = ROWS + 16; // and a class more
 const SIZE: usize = 320 + 3 * ROWS + 2 * COLUMNS;

@@ -1,17 +1,15 @@
 // Short f32 rows, four side by side in the lanes: of a few classes, the lanes of a row of its own would stand empty, and
 // its logarithm and its memory traffic would cost more than its exponentials. A row's arithmetic does not know its
-// neighbours. It is that of near rows (near.as.ts), |m| ≤ 40 only, but that every class at the maximum is left out of the exponentials: s = Σ e^(x − m) over the others + (ties − 1).
+// neighbours. It is that of near rows (near.as.ts), |m| ≤ 40 only. The maximum leaves the sum
+// - of at most FEW classes as an exponential of 0, and so does every class that ties with it: s = Σ + (ties − 1);
+// - of more by subtraction of the very number that was added, in f64: 2^-53·128 of it is 2^-29 of s ≥ classes·2^-24.
 // What is not so simple, a special row among them, is `left` to the kernels of single rows.
 
 import { EXP_F32, REDUCTION_F32 } from "./coefficients.as";
 import { log1p_f64x2, log1p_unit } from "./log1p.as";
 import { e_high, e_low, exp_half, left_pairs, most as larger, sum_pairs } from "./pairs.as";
-import { exp_f32, F32, FLAT, LEAST, UNSHIFTED } from "./near.as";
-import { EXPONENTIALS, LANES, ROWS_IN, ROWS_OUT, TURNED } from "./scratch.as";
-
-// Between them a factor's two f32 parts are exact enough, and products with e^x ≤ e^40 finite.
-export const LEAST_FACTOR: f32 = 7.888609052210118e-31; // 2^-100
-export const LARGEST_FACTOR: f32 = 1152921504606846976.0; // 2^60
+import { exp_f32, F32, LEAST, UNSHIFTED } from "./near.as";
+import { EXPONENTIALS, FEW, LANES, ROWS_IN, ROWS_OUT, TURNED } from "./scratch.as";
 
 // What sum_short leaves behind: a lane for each row, f64 lanes in two halves.
 export let m4: v128 = f32x4.splat(0);
@@ -71,25 +69,24 @@ function turn(turned: usize, x: usize, bytes: usize): void {
   }
 }
 
-/** And back: [classes, 4] to [4, classes] at out. */
+/** And back: the values of four classes to their place in the four rows. */
 // @ts-ignore: decorator
 @inline
-function turn_back(out: usize, turned: usize, bytes: usize): void {
-  let p = out;
-  for (const end = out + (bytes & ~15); p < end; p += 16, turned += 64) {
-    const r0 = v128.load(turned);
-    const r1 = v128.load(turned, 16);
-    const r2 = v128.load(turned, 32);
-    const r3 = v128.load(turned, 48);
-    const a = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
-    const b = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
-    v128.store(p, v128.shuffle<f64>(a, b, 0, 2));
-    v128.store(p + bytes, v128.shuffle<f64>(a, b, 1, 3));
-    const c = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-    const d = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-    v128.store(p + 2 * bytes, v128.shuffle<f64>(c, d, 0, 2));
-    v128.store(p + 3 * bytes, v128.shuffle<f64>(c, d, 1, 3));
-  }
+function turn_four(p: usize, bytes: usize, r0: v128, r1: v128, r2: v128, r3: v128): void {
+  const a = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+  const b = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+  v128.store(p, v128.shuffle<f64>(a, b, 0, 2));
+  v128.store(p + bytes, v128.shuffle<f64>(a, b, 1, 3));
+  const c = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+  const d = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+  v128.store(p + 2 * bytes, v128.shuffle<f64>(c, d, 0, 2));
+  v128.store(p + 3 * bytes, v128.shuffle<f64>(c, d, 1, 3));
+}
+
+/** The last bytes % 16 of the rows, from the turned values. */
+// @ts-ignore: decorator
+@inline
+function turn_rest(p: usize, turned: usize, bytes: usize): void {
   if (bytes & 8) {
     const a = v128.shuffle<f32>(v128.load(turned), v128.load(turned, 16), 0, 4, 1, 5);
     const b = v128.shuffle<f32>(v128.load(turned), v128.load(turned, 16), 2, 6, 3, 7);
@@ -123,15 +120,28 @@ export function sum_short(x: usize, classes: i32, store: bool): void {
     l_low = log1p_unit(e_low);
     l_high = log1p_unit(e_high);
   } else {
-    sum_many(x, classes, store);
+    if (classes <= FEW) sum_many(x, classes, store, true);
+    else sum_many(x, classes, store, false);
     l_low = log1p_f64x2(s_low);
     l_high = log1p_f64x2(s_high);
+    left |= brinks(l_low, l_high);
   }
+}
+
+/** A bit for each row whose number is on the brink (near.as.ts). */
+// @ts-ignore: decorator
+@inline
+export function brinks(low: v128, high: v128): i32 {
+  const field = i64x2.splat(0xffffff);
+  const one = i64x2.splat(1);
+  const a = i64x2.eq(v128.and(i64x2.shr_u(low, 28), field), one);
+  const b = i64x2.eq(v128.and(i64x2.shr_u(high, 28), field), one);
+  return i64x2.bitmask(a) | (i64x2.bitmask(b) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
-function sum_many(x: usize, classes: i32, store: bool): void {
+function sum_many(x: usize, classes: i32, store: bool, few: bool): void {
   const bytes = <usize>classes << 2;
   // 1. the extremes; the rows are turned on the way
   let most = f32x4.splat(-Infinity);
@@ -157,17 +167,21 @@ function sum_many(x: usize, classes: i32, store: bool): void {
   const c4 = v128.load32_splat(EXP_F32, 16);
   let sum_low = f64x2.splat(0);
   let sum_high = sum_low;
-  // Two classes a step are 1.05 times faster than one. An odd one gets a partner at the maximum, a tie too many.
+  // Two classes a step are 1.05 times faster than one. An odd one gets a partner at the maximum.
   v128.store(TURNED + (<usize>classes << 4), most);
   let ties = i32x4.splat(-1 - (classes & 1));
   for (let k = <usize>0, end = <usize>classes << 4; k < end; k += 32) {
     const v0 = v128.load(TURNED + k);
     const v1 = v128.load(TURNED + k, 16);
-    const top0 = f32x4.eq(v0, most);
-    const top1 = f32x4.eq(v1, most);
-    ties = i32x4.sub(i32x4.sub(ties, top0), top1);
-    const e0 = v128.andnot(exp_f32(v0, log2e, high, low, magic, one, c0, c1, c2, c3, c4), top0);
-    const e1 = v128.andnot(exp_f32(v1, log2e, high, low, magic, one, c0, c1, c2, c3, c4), top1);
+    let e0 = exp_f32(v0, log2e, high, low, magic, one, c0, c1, c2, c3, c4);
+    let e1 = exp_f32(v1, log2e, high, low, magic, one, c0, c1, c2, c3, c4);
+    if (few) {
+      const top0 = f32x4.eq(v0, most);
+      const top1 = f32x4.eq(v1, most);
+      ties = i32x4.sub(i32x4.sub(ties, top0), top1);
+      e0 = v128.andnot(e0, top0);
+      e1 = v128.andnot(e1, top1);
+    }
     sum_low = f64x2.add(sum_low, f64x2.promote_low_f32x4(e0));
     sum_high = f64x2.add(sum_high, f64x2.promote_low_f32x4(upper(e0)));
     sum_low = f64x2.add(sum_low, f64x2.promote_low_f32x4(e1));
@@ -180,22 +194,28 @@ function sum_many(x: usize, classes: i32, store: bool): void {
   const zero = f64x2.splat(0);
   unit_low = exp_half(f64x2.sub(zero, f64x2.promote_low_f32x4(most)));
   unit_high = exp_half(f64x2.sub(zero, f64x2.promote_low_f32x4(upper(most))));
-  s_low = f64x2.add(f64x2.mul(sum_low, unit_low), f64x2.convert_low_i32x4_s(ties));
-  s_high = f64x2.add(f64x2.mul(sum_high, unit_high), f64x2.convert_low_i32x4_s(upper(ties)));
-  // a NaN is in the sum
-  const total = join(sum_low, sum_high);
-  const good = v128.and(
-    v128.and(f32x4.le(f32x4.abs(most), f32x4.splat(UNSHIFTED)), f32x4.ge(least, f32x4.splat(LEAST))),
-    f32x4.eq(total, total),
-  );
-  left = 15 ^ i32x4.bitmask(good);
+  let large: v128; // enough for the maximum to be told apart; a NaN is in the sum, and not large
+  if (few) {
+    s_low = f64x2.add(f64x2.mul(sum_low, unit_low), f64x2.convert_low_i32x4_s(ties));
+    s_high = f64x2.add(f64x2.mul(sum_high, unit_high), f64x2.convert_low_i32x4_s(upper(ties)));
+    large = at_least(0);
+  } else {
+    const e = exp_f32(most, log2e, high, low, magic, one, c0, c1, c2, c3, c4);
+    const times = f64x2.splat(<f64>(1 + (classes & 1)));
+    s_low = f64x2.mul(f64x2.sub(sum_low, f64x2.mul(times, f64x2.promote_low_f32x4(e))), unit_low);
+    s_high = f64x2.mul(f64x2.sub(sum_high, f64x2.mul(times, f64x2.promote_low_f32x4(upper(e)))), unit_high);
+    large = at_least(<f64>classes * 5.960464477539063e-8); // 2^-24
+  }
+  const range = v128.and(f32x4.le(f32x4.abs(most), f32x4.splat(UNSHIFTED)), f32x4.ge(least, f32x4.splat(LEAST)));
+  left = 15 ^ i32x4.bitmask(v128.and(range, large));
 }
 
-/** The sum from which a row is flat: never for few classes, whose rows would seldom agree. */
+/** A mask of the rows with s at least this. */
 // @ts-ignore: decorator
 @inline
-function flat_from(classes: i32): f64 {
-  return classes > 16 ? FLAT : Infinity;
+function at_least(value: f64): v128 {
+  const limit = f64x2.splat(value);
+  return v128.shuffle<i32>(f64x2.ge(s_low, limit), f64x2.ge(s_high, limit), 0, 2, 4, 6);
 }
 
 /** Four log-probabilities: (v − m) − l in f64; adding 0 turns −0 into +0. */
@@ -207,40 +227,30 @@ function log_probs(v: v128, m_low: v128, m_high: v128, low: v128, high: v128): v
   return f32x4.add(join(a, b), f32x4.splat(0));
 }
 
-/** After sum_short: the log-probabilities of the four rows, of flat ones in f32 (near.as.ts); out may be x. */
+/** After sum_short of at most FEW classes: the log-probabilities of the four rows; out may be x. */
 // @ts-ignore: decorator
 @inline
-export function log_softmax_short(out: usize, classes: i32): void {
+export function log_softmax_few(out: usize, classes: i32): void {
+  const bytes = <usize>classes << 2;
   const m_low = f64x2.promote_low_f32x4(m4);
   const m_high = f64x2.promote_low_f32x4(upper(m4));
   const low = l_low;
   const high = l_high;
-  const lse_low = f64x2.add(m_low, low);
-  const lse_high = f64x2.add(m_high, high);
-  const first = join(lse_low, lse_high);
-  const second = join(
-    f64x2.sub(lse_low, f64x2.promote_low_f32x4(first)),
-    f64x2.sub(lse_high, f64x2.promote_low_f32x4(upper(first))),
-  );
-  const least = f64x2.splat(flat_from(classes));
-  const flat = v128.shuffle<i32>(f64x2.ge(s_low, least), f64x2.ge(s_high, least), 0, 2, 4, 6);
-  const end = <usize>classes << 4;
-  if (i32x4.all_true(flat)) {
-    for (let k = <usize>0; k < end; k += 16) {
-      v128.store(TURNED + k, f32x4.sub(f32x4.sub(v128.load(TURNED + k), first), second));
-    }
-  } else if (!v128.any_true(flat)) {
-    for (let k = <usize>0; k < end; k += 16) {
-      v128.store(TURNED + k, log_probs(v128.load(TURNED + k), m_low, m_high, low, high));
-    }
-  } else {
-    for (let k = <usize>0; k < end; k += 16) {
-      const v = v128.load(TURNED + k);
-      const narrow = f32x4.sub(f32x4.sub(v, first), second);
-      v128.store(TURNED + k, v128.bitselect(narrow, log_probs(v, m_low, m_high, low, high), flat));
-    }
+  let p = out;
+  let q = TURNED;
+  for (const end = out + (bytes & ~15); p < end; p += 16, q += 64) {
+    turn_four(
+      p, bytes,
+      log_probs(v128.load(q), m_low, m_high, low, high),
+      log_probs(v128.load(q, 16), m_low, m_high, low, high),
+      log_probs(v128.load(q, 32), m_low, m_high, low, high),
+      log_probs(v128.load(q, 48), m_low, m_high, low, high),
+    );
   }
-  turn_back(out, TURNED, <usize>classes << 2);
+  for (let k = q, end = q + (<usize>(classes & 3) << 4); k < end; k += 16) {
+    v128.store(k, log_probs(v128.load(k), m_low, m_high, low, high));
+  }
+  turn_rest(p, q, bytes);
 }
 
 /** After sum_short with `store`: out[i, j] = c[i]·e^(x[i, j] − m[i]), c > 0 in f64 lanes; out must not be x. */
@@ -253,23 +263,36 @@ export function gradient_short(out: usize, c_low: v128, c_high: v128, classes: i
     const rest = join(f64x2.mul(c_low, s_low), f64x2.mul(c_high, s_high));
     v128.store(TURNED, v128.bitselect(top, rest, f32x4.eq(v128.load(TURNED), m)));
     v128.store(TURNED, v128.bitselect(top, rest, f32x4.eq(v128.load(TURNED, 16), m)), 16);
-    return turn_back(out, TURNED, 8);
+    return turn_rest(out, TURNED, 8);
   }
-  const factor_low = f64x2.mul(c_low, unit_low);
-  const factor_high = f64x2.mul(c_high, unit_high);
-  const high = join(factor_low, factor_high);
-  const fair = v128.and(f32x4.gt(high, f32x4.splat(LEAST_FACTOR)), f32x4.lt(high, f32x4.splat(LARGEST_FACTOR)));
-  left |= 15 ^ i32x4.bitmask(fair);
-  const low = join(
-    f64x2.sub(factor_low, f64x2.promote_low_f32x4(high)),
-    f64x2.sub(factor_high, f64x2.promote_low_f32x4(upper(high))),
-  );
-  for (let k = <usize>0, end = <usize>classes << 4; k < end; k += 16) {
-    const e = v128.load(EXPONENTIALS + k);
-    const scaled = f32x4.add(f32x4.mul(e, high), f32x4.mul(e, low)); // two roundings: 1 ulp
-    v128.store(TURNED + k, v128.bitselect(top, scaled, f32x4.eq(v128.load(TURNED + k), m)));
+  const low = f64x2.mul(c_low, unit_low);
+  const high = f64x2.mul(c_high, unit_high);
+  const bytes = <usize>classes << 2;
+  let p = out;
+  let q = TURNED;
+  let e = EXPONENTIALS;
+  for (const end = out + (bytes & ~15); p < end; p += 16, q += 64, e += 64) {
+    turn_four(
+      p, bytes,
+      scaled(v128.load(q), v128.load(e), m, top, low, high),
+      scaled(v128.load(q, 16), v128.load(e, 16), m, top, low, high),
+      scaled(v128.load(q, 32), v128.load(e, 32), m, top, low, high),
+      scaled(v128.load(q, 48), v128.load(e, 48), m, top, low, high),
+    );
   }
-  turn_back(out, TURNED, <usize>classes << 2);
+  for (let k = <usize>0, end = <usize>(classes & 3) << 4; k < end; k += 16) {
+    v128.store(q + k, scaled(v128.load(q + k), v128.load(e + k), m, top, low, high));
+  }
+  turn_rest(p, q, bytes);
+}
+
+/** e times the factors, at most `top`, and that at the maximum. */
+// @ts-ignore: decorator
+@inline
+function scaled(v: v128, e: v128, m: v128, top: v128, low: v128, high: v128): v128 {
+  const a = f64x2.mul(f64x2.promote_low_f32x4(e), low);
+  const b = f64x2.mul(f64x2.promote_low_f32x4(upper(e)), high);
+  return v128.bitselect(top, f32x4.pmin(top, join(a, b)), f32x4.eq(v, m));
 }
 
 // What sum_short leaves behind, in memory: four f64 of each.
@@ -297,17 +320,6 @@ export function spill(): void {
 @inline
 export function lane(which: usize, i: i32): f64 {
   return load<f64>(LANES + which + (<usize>i << 3));
-}
-
-/** The log-probability of a class of row i whose logit is v, bit for bit that of log_softmax_short. */
-// @ts-ignore: decorator
-@inline
-export function log_prob_short(i: i32, v: f32, classes: i32): f32 {
-  const l = lane(LOG_AT, i);
-  const m = lane(MAXIMUM_AT, i);
-  if (lane(SUM_AT, i) < flat_from(classes)) return <f32>(<f64>v - m - l) + 0;
-  const first = <f32>(m + l);
-  return v - first - <f32>(m + l - <f64>first);
 }
 
 /** After sum_short with `store`: Σ e^(x − m) of row i over all classes but j, whose logit is v. */

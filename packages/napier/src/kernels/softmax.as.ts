@@ -1,12 +1,13 @@
 import { UNBIAS_F64 } from "./exp.as";
 import { log1p_f64 } from "./log1p.as";
 import { log_softmax_pairs } from "./pairs.as";
-import { ASIDE, SHORT } from "./scratch.as";
+import { brink, FLAT } from "./near.as";
+import { ASIDE, FEW, SHORT } from "./scratch.as";
 import {
-  four_rows, gradient_short, LARGEST_FACTOR, LEAST_FACTOR, left, log_softmax_short, room_for_four, s_high, s_low, settle,
-  sum_short,
+  four_rows, gradient_short, lane, left, log_softmax_few, LOG_AT, MAXIMUM_AT, room_for_four,
+  s_high, s_low, settle, spill, SUM_AT, sum_short,
 } from "./short.as";
-import { at, flat, m, near, special, sum_f32, sum_f64, unit } from "./sum.as";
+import { adopt, at, flat, m, near, special, sum_f32, sum_f64, sum_wide_f32, unit } from "./sum.as";
 
 export function fill_f32(out: usize, value: f32, classes: i32): void {
   for (let j = 0; j < classes; j++) store<f32>(out + (<usize>j << 2), value);
@@ -24,22 +25,38 @@ let once: bool = false;
 let high: f32 = 0;
 let low: f32 = 0;
 
-/** 3. the logarithm: leaves l, and the parts for log_prob. */
+/** 3. the logarithm of a row at x: leaves l, and the parts for log_prob. */
 // @ts-ignore: decorator
 @inline
-export function logarithm(s: f64): f64 {
+export function logarithm(s: f64, x: usize, classes: i32): f64 {
   l = log1p_f64(s);
+  if (near && !flat && brink(l)) l = log1p_f64(sum_wide_f32(x, classes));
+  parts();
+  return l;
+}
+
+// @ts-ignore: decorator
+@inline
+function parts(): void {
   lse = m + l;
   once = l > 2.2737367544323206e-13 && l >= abs(m) * 5.960464477539063e-8; // 2^-42, 2^-24
-  high = <f32>lse;
+  high = <f32>(lse - abs(lse) * 5.960464477539063e-8); // rounded down
   low = <f32>(lse - <f64>high);
+}
+
+/** The same for row i of four short ones of more than FEW classes, after `spill`. */
+// @ts-ignore: decorator
+@inline
+export function adopt_short(i: i32): f64 {
+  adopt(lane(MAXIMUM_AT, i), lane(SUM_AT, i) >= FLAT);
+  l = lane(LOG_AT, i);
+  parts();
   return l;
 }
 
 /**
- * The log-probability of one class of the row. In f32 for a flat row, where it is under −0.8 and two roundings are 1 ulp.
- * Else in f64: |x − m| + l ≥ l, so that no digit of l that f32 can show is lost; adding 0 turns −0
- * into +0.
+ * The log-probability of one class of the row. In f32 for a flat row (near.as.ts).
+ * Else in f64: |x − m| + l ≥ l, so that no digit of l that f32 can show is lost; adding 0 turns −0 into +0.
  */
 // @ts-ignore: decorator
 @inline
@@ -97,35 +114,60 @@ function subtract_twice(out: usize, x: usize, classes: i32): usize {
   return k;
 }
 
-/** out[j] = (x[j] − m) − log1p(s); out may be x. */
+/** 4. the differences, as in log_prob; out may be x. */
 // @ts-ignore: decorator
 @inline
-function log_softmax_row_f32(out: usize, x: usize, classes: i32): void {
-  // 1., 2. maximum and sum
-  const s = sum_f32(0, x, classes, false);
-  if (special(s)) return fill_f32(out, NaN, classes);
-  // 3. the logarithm
-  logarithm(s);
-  // 4. the differences, as in log_prob
+function subtract(out: usize, x: usize, classes: i32): void {
   let k = flat ? subtract_f32(out, x, classes)
     : once ? subtract_once(out, x, classes)
     : subtract_twice(out, x, classes);
   for (const end = <usize>classes << 2; k < end; k += 4) store<f32>(out + k, log_prob(load<f32>(x + k)));
 }
 
-/** log_softmax of four short rows; those of the result are left to do, their logits are ASIDE. */
+/** out[j] = (x[j] − m) − log1p(s); out may be x. */
+function log_softmax_row_f32(out: usize, x: usize, classes: i32): void {
+  // 1., 2. maximum and sum
+  const s = sum_f32(0, x, classes, false);
+  if (special(s)) return fill_f32(out, NaN, classes);
+  // 3. the logarithm; 4. the differences
+  logarithm(s, x, classes);
+  subtract(out, x, classes);
+}
+
+/** Four short rows. */
 // @ts-ignore: decorator
 @inline
-function log_softmax_four(out: usize, x: usize, classes: i32): i32 {
+function log_softmax_four(out: usize, x: usize, classes: i32): void {
+  const bytes = <usize>classes << 2;
+  if (classes > FEW) {
+    sum_short(x, classes, false);
+    spill();
+    const again = left;
+    for (let r = 0; r < 4; r++, x += bytes, out += bytes) {
+      if ((again >> r) & 1) {
+        log_softmax_row_f32(out, x, classes);
+        continue;
+      }
+      adopt_short(r);
+      subtract(out, x, classes);
+    }
+    return;
+  }
+  // out may be x: what is left to do is set aside
+  let again: i32;
   if (classes == 2) {
     v128.store(ASIDE, v128.load(x));
     v128.store(ASIDE, v128.load(x, 16), 16);
-    return log_softmax_pairs(out, x);
+    again = log_softmax_pairs(out, x);
+  } else {
+    sum_short(x, classes, false);
+    again = left;
+    if (again != 0) memory.copy(ASIDE, x, 4 * bytes);
+    log_softmax_few(out, classes);
   }
-  sum_short(x, classes, false);
-  if (left != 0) memory.copy(ASIDE, x, <usize>classes << 4);
-  log_softmax_short(out, classes);
-  return left;
+  for (let r = 0; again >> r != 0; r++) {
+    if ((again >> r) & 1) log_softmax_row_f32(out + <usize>r * bytes, ASIDE + <usize>r * bytes, classes);
+  }
 }
 
 /** log_softmax(x); out may be x */
@@ -139,10 +181,7 @@ export function log_softmax_f32(out: usize, x: usize, rows: i32, classes: i32): 
     const count = rows - i;
     const four = four_rows(x, count, classes);
     const room = room_for_four(out, count);
-    const again = log_softmax_four(room, four, classes);
-    for (let r = 0; again >> r != 0; r++) {
-      if ((again >> r) & 1) log_softmax_row_f32(room + <usize>r * bytes, ASIDE + <usize>r * bytes, classes);
-    }
+    log_softmax_four(room, four, classes);
     settle(out, count, bytes);
   }
 }
@@ -177,38 +216,6 @@ export function log_softmax_f64(out: usize, x: usize, rows: i32, classes: i32): 
 @inline
 export function scale_stored_f32(out: usize, e: usize, c: f64, classes: i32): void {
   const factor = c * unit;
-  if (near && factor > <f64>LEAST_FACTOR && factor < <f64>LARGEST_FACTOR) scale_near(out, e, factor, classes);
-  else scale_far(out, e, factor, classes);
-}
-
-/** In f32 lanes, the factor in two parts: e·high + e·low has two roundings, 1 ulp in all. */
-// @ts-ignore: decorator
-@inline
-function scale_near(out: usize, e: usize, factor: f64, classes: i32): void {
-  const first = <f32>factor;
-  const second = <f32>(factor - <f64>first);
-  const hh = f32x4.splat(first);
-  const ll = f32x4.splat(second);
-  let k = <usize>0;
-  for (const steps = <usize>(classes & ~15) << 2; k < steps; k += 64) {
-    const e0 = v128.load(e + k);
-    const e1 = v128.load(e + k, 16);
-    const e2 = v128.load(e + k, 32);
-    const e3 = v128.load(e + k, 48);
-    v128.store(out + k, f32x4.add(f32x4.mul(e0, hh), f32x4.mul(e0, ll)));
-    v128.store(out + k, f32x4.add(f32x4.mul(e1, hh), f32x4.mul(e1, ll)), 16);
-    v128.store(out + k, f32x4.add(f32x4.mul(e2, hh), f32x4.mul(e2, ll)), 32);
-    v128.store(out + k, f32x4.add(f32x4.mul(e3, hh), f32x4.mul(e3, ll)), 48);
-  }
-  for (const end = <usize>classes << 2; k < end; k += 4) {
-    const v = load<f32>(e + k);
-    store<f32>(out + k, v * first + v * second);
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function scale_far(out: usize, e: usize, factor: f64, classes: i32): void {
   const cc = f64x2.splat(factor);
   const zero = f32x4.splat(0);
   let j = 0;

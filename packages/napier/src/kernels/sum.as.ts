@@ -22,6 +22,15 @@ export let unit: f64 = 0;
 export let near: bool = false;
 export let flat: bool = false;
 
+/** Takes on a row that was summed elsewhere, in f32 lanes. */
+// @ts-ignore: decorator
+@inline
+export function adopt(largest: f64, isFlat: bool): void {
+  m = largest;
+  near = true;
+  flat = isFlat;
+}
+
 /** Whether a row follows the table of special rows: its maximum is ±∞, or it has a NaN. */
 // @ts-ignore: decorator
 @inline
