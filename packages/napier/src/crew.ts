@@ -4,10 +4,10 @@ import {
   CALL_WORDS,
   CALLER,
   CALLS,
-  type Call,
   MAIL,
   type Mail,
   Patience,
+  type Phase,
   PUBLISHED,
   QUEUE_BYTES,
   RING,
@@ -17,11 +17,6 @@ import {
 } from "./thread.ts";
 import type { Space } from "./wasm.ts";
 
-/** Calls that one thread makes one after another. */
-export type Task = readonly Call[];
-/** Tasks that do not depend on each other. */
-export type Phase = readonly Task[];
-
 /** How long the caller looks before it waits for a message, which takes some 100 µs. */
 const SPIN_MS = 0.5;
 /** How long the caller works before timers and events have their turn. */
@@ -30,7 +25,7 @@ const TURN_MS = 20;
 const later: (resume: () => void) => void =
   (globalThis as { setImmediate?: (resume: () => void) => void }).setImmediate ?? setTimeout;
 
-export const closed = (): Error => stateError("pool", "it", "to be open", "a closed one", "createPool makes another");
+export const closed = (): Error => stateError("pool", "state", "open", "closed", "createPool makes another");
 
 const crews = new WeakMap<object, () => Crew | undefined>();
 
@@ -78,13 +73,7 @@ export class Crew {
 
   #fail(why: string): void {
     if (this.#failure) return;
-    this.#failure = stateError(
-      "pool",
-      "threads",
-      "to run until close",
-      `one that ended (${why})`,
-      "createPool makes another",
-    );
+    this.#failure = stateError("pool", "state", "running threads", why, "createPool makes another");
     void this.#end();
   }
 
@@ -117,6 +106,7 @@ export class Crew {
 
   /** A memory of its own with instances of the kernels in all threads. */
   addSpace(): { id: number; space: Space } {
+    this.check();
     const id = ++this.#spaces;
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
     const space = this.thread.addSpace(id, memory);

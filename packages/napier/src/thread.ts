@@ -5,6 +5,11 @@ import { type Kernels, Space } from "./wasm.ts";
 /** A kernel's name and its arguments. */
 export type Call = readonly [kernel: keyof Kernels, ...args: number[]];
 
+/** Calls that one thread makes one after another. */
+export type Task = readonly Call[];
+/** Tasks that do not depend on each other. */
+export type Phase = readonly Task[];
+
 /** A job in tiles. */
 export interface Plan {
   /** For workers, arrays that are not shared are replaced by empty ones. */

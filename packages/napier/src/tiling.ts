@@ -40,14 +40,19 @@ export async function runTiles<R>(
   const use = firstUse(args);
   const bytes = args.map((area) => size * rowBytes(area));
   const all = bytes.reduce((sum, b) => sum + b, 1);
-  const slots = Math.min(tiles, RING, Math.max(2 * workers, Math.min(2 * HIGH * workers, Math.floor(SLOT_BYTES / all))));
+  const slots = Math.min(
+    tiles,
+    RING,
+    Math.max(2 * workers, Math.min(2 * HIGH * workers, Math.floor(SLOT_BYTES / all))),
+  );
   // one slot more for tiles that the caller does itself
   const strides = args.map((area, n) => (isOwn(area) ? line(bytes[n]) + 64 : bytes[n]));
   const places = (area: Area): number => (isOwn(area) ? crew.threads : slots + 1);
   const laid = space.layout(...args.map((area, n) => (use[n] < n ? 0 : strides[n] * places(area))));
   const addresses = args.map((_, n) => laid[use[n]]);
   args.forEach((area, n) => {
-    for (let place = 0; place < places(area); place++) fillConstant(space, addresses[n] + place * strides[n], area, size);
+    for (let place = 0; place < places(area); place++)
+      fillConstant(space, addresses[n] + place * strides[n], area, size);
   });
   const plan: Plan = { job, use, size, addresses, strides };
   crew.thread.plan = plan;
