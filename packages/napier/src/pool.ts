@@ -30,7 +30,7 @@ let module: WebAssembly.Module | undefined;
  * Threads on shared memory. Every operation takes the arguments of the plain one of its name and gives the same bits, or
  * the same error; it returns a promise, and until that is settled its arrays must be left alone. Calls wait for each other.
  */
-export class Pool {
+class Pool {
   /** Threads that compute, the caller's included. */
   readonly threads: number;
   /** Why there is one thread only, where there cannot be more. */
@@ -93,6 +93,8 @@ export class Pool {
     await this.#crew?.close();
   }
 }
+
+export type { Pool };
 
 /**
  * A pool of threads for operations on large arrays, and for `fit({ pool })`.
