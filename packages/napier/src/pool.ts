@@ -15,7 +15,7 @@ import {
 } from "./softmax.ts";
 import type { Elementwise, Elementwise2, Reduction } from "./tensor.ts";
 import { runTiles } from "./tiling.ts";
-import { decode, type Space } from "./wasm.ts";
+import { decode } from "./wasm.ts";
 
 export interface PoolOptions {
   /** The caller's thread included; as many as the machine runs at once by default. */
@@ -36,7 +36,6 @@ class Pool {
   /** Why there is one thread only, where there cannot be more. */
   readonly reason: string | undefined;
   readonly #crew: Crew | undefined;
-  #space: { id: number; space: Space } | undefined;
   #isClosed = false;
 
   constructor(threads: number, reason: string | undefined) {
@@ -57,10 +56,7 @@ class Pool {
     const prepared = prepare();
     const crew = this.#crew;
     if (crew === undefined) return runNow(prepared);
-    return crew.alone(() => {
-      this.#space ??= crew.addSpace();
-      return runTiles(crew, this.#space, prepared);
-    });
+    return crew.alone(() => runTiles(crew, prepared));
   }
 
   readonly logSoftmax = ((...args: Parameters<typeof prepareLogSoftmax>) =>

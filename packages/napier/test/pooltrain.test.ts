@@ -78,3 +78,11 @@ test("an aborted training leaves the pool to others", async () => {
   await expect(endless).rejects.toThrow("aborted");
   expect(await pool.logSumExp([0])).toBe(0);
 });
+
+// A memory that grew while a worker made its instance: that did not hear of it, and move_rows_f32 was out of bounds.
+test("many trainings one after another, each on a memory of its own", async () => {
+  const [, , pool] = pools;
+  const all = { ...problem(128, 512, 10), hidden: [512, 128], epochs: 1, batchSize: 128 };
+  const expected = await trained(all);
+  for (let n = 0; n < 30; n++) expect((await trained({ ...all, pool })) === expected).toBe(true);
+});

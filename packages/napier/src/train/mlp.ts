@@ -37,7 +37,7 @@ export type Areas = {
 
 /** Makes the calls one after another on this thread. */
 export function call({ kernels }: Space, calls: Task): void {
-  for (const [kernel, ...args] of calls) (kernels[kernel] as (...args: number[]) => void)(...args);
+  for (const [kernel, args] of calls) (kernels[kernel] as (...args: readonly number[]) => void)(...args);
 }
 
 /** A network's parameters and activations for up to `capacity` rows, on a workspace that it has to itself. */
@@ -155,17 +155,17 @@ export class Network {
     const rows = end - first;
     const { inputs: features } = this.sizes[0];
     const from = raw + first * features * 4;
-    const calls: Call[] = [["scale_rows_f32", x[0], from, center, factor, rows, features, strides[0]]];
+    const calls: Call[] = [["scale_rows_f32", [x[0], from, center, factor, rows, features, strides[0]]]];
     const last = this.sizes.length - 1;
     this.sizes.forEach(({ inputs, outputs }, l) => {
       const w = parameters + this.plan.weights[l] * 4;
       const bias = parameters + this.plan.biases[l] * 4;
       const panels = panelsOf(outputs);
-      calls.push(["linear_f32", x[l + 1], x[l], w, bias, rows, inputs, panels, strides[l], strides[l + 1]]);
-      if (l < last) calls.push(["relu_f32", x[l + 1], x[l + 1], rows * strides[l + 1]]);
+      calls.push(["linear_f32", [x[l + 1], x[l], w, bias, rows, inputs, panels, strides[l], strides[l + 1]]]);
+      if (l < last) calls.push(["relu_f32", [x[l + 1], x[l + 1], rows * strides[l + 1]]]);
     });
     const to = logits + first * this.classes * 4;
-    calls.push(["move_rows_f32", to, x[last + 1], rows, this.classes, this.classes, strides[last + 1]]);
+    calls.push(["move_rows_f32", [to, x[last + 1], rows, this.classes, this.classes, strides[last + 1]]]);
     return calls;
   }
 
@@ -176,8 +176,8 @@ export class Network {
     const [to, round, y] = [losses + first * 8, rounded + first * 4, targets + first * 4];
     const x = logits + first * this.classes * 4;
     const dx = dlogits + first * this.classes * 4;
-    if (!withGrad) return [["cross_entropy_f32", to, round, x, y, rows, this.classes]];
-    return [["cross_entropy_with_grad_f32", to, round, dx, x, y, scales + first * 8, rows, this.classes]];
+    if (!withGrad) return [["cross_entropy_f32", [to, round, x, y, rows, this.classes]]];
+    return [["cross_entropy_with_grad_f32", [to, round, dx, x, y, scales + first * 8, rows, this.classes]]];
   }
 
   /** dlogits become the last layer's deltas. */
@@ -186,13 +186,13 @@ export class Network {
     const stride = this.#strides[last];
     const to = this.#deltas[last] + first * stride * 4;
     const from = this.at.dlogits + first * this.classes * 4;
-    return [["move_rows_f32", to, from, end - first, this.classes, stride, this.classes]];
+    return [["move_rows_f32", [to, from, end - first, this.classes, stride, this.classes]]];
   }
 
   transposeCalls(l: number): Task {
     const { inputs, outputs } = this.sizes[l];
     const w = this.at.parameters + this.plan.weights[l] * 4;
-    return [["transpose_panels_f32", this.#transposed[l], w, inputs, outputs]];
+    return [["transpose_panels_f32", [this.#transposed[l], w, inputs, outputs]]];
   }
 
   /** From the last layer's deltas to those of all layers before. */
@@ -206,8 +206,8 @@ export class Network {
       const [dx, g, x] = [at(this.#deltas, l), at(this.#deltas, l + 1), at(this.#activations, l)];
       const wide = panelsOf(inputs);
       const w = this.#transposed[l];
-      calls.push(["linear_f32", dx, g, w, this.at.zeros, rows, outputs, wide, strides[l + 1], strides[l]]);
-      calls.push(["relu_backward_f32", dx, dx, x, rows * strides[l]]);
+      calls.push(["linear_f32", [dx, g, w, this.at.zeros, rows, outputs, wide, strides[l + 1], strides[l]]]);
+      calls.push(["relu_backward_f32", [dx, dx, x, rows * strides[l]]]);
     }
     return calls;
   }
@@ -220,11 +220,7 @@ export class Network {
     const g = this.#deltas[l + 1] + first * PANEL * 4;
     const panels = end - first;
     return [
-      [
-        "linear_backward_weight_f32",
-        ...[dw, g, this.#activations[l]],
-        ...[rows, inputs, panels, strides[l + 1], strides[l]],
-      ],
+      ["linear_backward_weight_f32", [dw, g, this.#activations[l], rows, inputs, panels, strides[l + 1], strides[l]]],
       this.biasCall(l, rows, first, end),
     ];
   }
@@ -233,7 +229,7 @@ export class Network {
   biasCall(l: number, rows: number, first = 0, end = panelsOf(this.sizes[l].outputs)): Call {
     const db = this.at.gradient + (this.plan.biases[l] + first * PANEL) * 4;
     const g = this.#deltas[l + 1] + first * PANEL * 4;
-    return ["linear_backward_weight_f32", db, g, this.at.one, rows, 1, end - first, this.#strides[l + 1], 0];
+    return ["linear_backward_weight_f32", [db, g, this.at.one, rows, 1, end - first, this.#strides[l + 1], 0]];
   }
 
   /** The gradient of a layer's weights of one panel, inputs `first` to before `end`. */
@@ -242,6 +238,6 @@ export class Network {
     const dw = this.at.gradient + (this.plan.weights[l] + (panel * this.sizes[l].inputs + first) * PANEL) * 4;
     const g = this.#deltas[l + 1] + panel * PANEL * 4;
     const x = this.#activations[l] + first * 4;
-    return [["linear_backward_weight_f32", dw, g, x, rows, end - first, 1, strides[l + 1], strides[l]]];
+    return [["linear_backward_weight_f32", [dw, g, x, rows, end - first, 1, strides[l + 1], strides[l]]]];
   }
 }

@@ -42,11 +42,12 @@ export class AdamW {
 
   /** The step for parameters `from` to before `end`. */
   update(from: number, end: number, decays: boolean): Call {
-    const { at } = this.#network;
-    const [w, mean, square, g] = [at.parameters, at.mean, at.square, at.gradient].map((area) => area + from * 4);
+    const { parameters, mean, square, gradient } = this.#network.at;
+    const at = from * 4;
     const decay = decays ? 1 - this.#learningRate * this.#weightDecay : 1;
     const rate = this.#learningRate / (1 - this.#power1);
     const correction = 1 / Math.sqrt(1 - this.#power2);
-    return ["adamw_f32", w, mean, square, g, end - from, decay, BETA1, BETA2, rate, correction, EPSILON];
+    const numbers = [end - from, decay, BETA1, BETA2, rate, correction, EPSILON];
+    return ["adamw_f32", [parameters + at, mean + at, square + at, gradient + at, ...numbers]];
   }
 }

@@ -1,6 +1,6 @@
-import type { Crew } from "../crew.ts";
+import type { Crew, Place } from "../crew.ts";
 import type { Phase, Task } from "../thread.ts";
-import { type Space, Workspace } from "../wasm.ts";
+import { Workspace } from "../wasm.ts";
 import { type LayerSize, PANEL, panelsOf } from "./layers.ts";
 import { call, Network } from "./mlp.ts";
 import { AdamW } from "./optimizer.ts";
@@ -9,6 +9,18 @@ import { AdamW } from "./optimizer.ts";
 const LEAST_WORK = 500_000;
 /** Tasks for each thread, where the work is enough: threads seldom run at one speed. */
 const TASKS = 2;
+
+/** Gradients, and the ranges of parameters that they are for: AdamW's arguments. */
+interface Piece {
+  readonly calls: Task;
+  readonly updates: readonly (readonly [from: number, end: number, decays: boolean])[];
+}
+
+/** What a step of so many rows does, but for numbers that change from step to step. */
+interface Plan {
+  readonly phases: readonly Phase[];
+  readonly pieces: readonly Piece[];
+}
 
 /** From 0 to `count` in at most `parts` ranges of multiples of `unit`, the last one's end excepted. */
 function ranges(count: number, unit: number, parts: number): [first: number, end: number][] {
@@ -27,7 +39,10 @@ export class Steps {
   readonly network: Network;
   readonly #optimizer: AdamW;
   readonly #crew: Crew | undefined;
-  readonly #place: { id: number; space: Space } | undefined;
+  readonly #place: Place | undefined;
+  // by rows: full batches, and the last one of an epoch
+  readonly #whole = new Map<number, Plan>();
+  readonly #back = new Map<number, Plan>();
 
   constructor(
     crew: Crew | undefined,
@@ -37,14 +52,15 @@ export class Steps {
     weightDecay: number,
   ) {
     this.#crew = crew;
-    this.#place = crew?.addSpace();
+    this.#place = crew?.addPlace();
     this.network = new Network(this.#place?.space ?? new Workspace(), sizes, capacity, true);
+    if (this.#place) crew?.share(this.#place);
     this.#optimizer = new AdamW(this.network, learningRate, weightDecay);
   }
 
   /** Gives the pool's memory back. */
   end(): void {
-    if (this.#place) this.#crew?.dropSpace(this.#place.id);
+    if (this.#place) this.#crew?.dropPlace(this.#place.id);
   }
 
   #run(phases: readonly Phase[]): Promise<void> | undefined {
@@ -70,35 +86,43 @@ export class Steps {
   }
 
   /** Gradients and new parameters. */
-  #parameters(rows: number): Task[] {
+  #parameters(pieces: readonly Piece[]): Phase {
     this.#optimizer.next();
-    return this.network.sizes.flatMap((_, l) => this.#layer(l, rows));
+    return pieces.map(({ calls, updates }) => [...calls, ...updates.map((part) => this.#optimizer.update(...part))]);
   }
 
-  #layer(l: number, rows: number): Task[] {
+  #pieces(rows: number): Piece[] {
+    const pieces = this.network.sizes.flatMap((_, l) => this.#layer(l, rows));
+    if (this.#parts(this.network.work(rows)) > 1) return pieces;
+    return [{ calls: pieces.flatMap(({ calls }) => calls), updates: pieces.flatMap(({ updates }) => updates) }];
+  }
+
+  #layer(l: number, rows: number): Piece[] {
     const { network } = this;
     const { inputs, outputs } = network.sizes[l];
     const weights = network.plan.weights[l];
     const biases = network.plan.biases[l];
     const panels = panelsOf(outputs);
     const parts = this.#parts(rows * inputs * panels * PANEL);
-    const update = (from: number, first: number, end: number, decays: boolean) =>
-      this.#optimizer.update(from + first * PANEL, from + end * PANEL, decays);
+    const part = (from: number, first: number, end: number, decays: boolean): Piece["updates"][number] => [
+      from + first * PANEL,
+      from + end * PANEL,
+      decays,
+    ];
     if (panels >= parts) {
-      return ranges(panels, 1, parts).map(([first, end]) => [
-        ...network.gradientCalls(l, rows, first, end),
-        update(weights, first * inputs, end * inputs, true),
-        update(biases, first, end, false),
-      ]);
+      return ranges(panels, 1, parts).map(([first, end]) => ({
+        calls: network.gradientCalls(l, rows, first, end),
+        updates: [part(weights, first * inputs, end * inputs, true), part(biases, first, end, false)],
+      }));
     }
     // few outputs: cut along the inputs too
-    const tasks: Task[] = ranges(panels, 1, panels).flatMap(([panel]) =>
-      ranges(inputs, 4, Math.ceil(parts / panels)).map(([first, end]) => [
-        ...network.columnCalls(l, rows, panel, first, end),
-        update(weights, panel * inputs + first, panel * inputs + end, true),
-      ]),
+    const pieces = ranges(panels, 1, panels).flatMap(([panel]) =>
+      ranges(inputs, 4, Math.ceil(parts / panels)).map(([first, end]) => ({
+        calls: network.columnCalls(l, rows, panel, first, end),
+        updates: [part(weights, panel * inputs + first, panel * inputs + end, true)],
+      })),
     );
-    return [...tasks, [network.biasCall(l, rows), update(biases, 0, panels, false)]];
+    return [...pieces, { calls: [network.biasCall(l, rows)], updates: [part(biases, 0, panels, false)] }];
   }
 
   /** Logits of the rows. */
@@ -121,7 +145,7 @@ export class Steps {
   step(rows: number): Promise<void> | undefined {
     const { network } = this;
     network.space.f64.fill(1 / rows, network.at.scales / 8, network.at.scales / 8 + rows);
-    return this.#train(rows, (first, end) => [
+    return this.#train(this.#whole, rows, (first, end) => [
       ...network.forwardCalls(first, end),
       ...network.lossCalls(first, end, true),
       ...network.deltaCalls(first, end),
@@ -130,14 +154,21 @@ export class Steps {
 
   /** Gradients and new parameters, from dlogits; after `forward` of the same rows. */
   backward(rows: number): Promise<void> | undefined {
-    return this.#train(rows, (first, end) => this.network.deltaCalls(first, end));
+    return this.#train(this.#back, rows, (first, end) => this.network.deltaCalls(first, end));
   }
 
-  #train(rows: number, task: (first: number, end: number) => Task): Promise<void> | undefined {
-    const byRows = this.#byRows(rows, task);
-    if (this.network.sizes.length === 1) return this.#run([byRows, this.#parameters(rows)]);
-    const deltas = this.#byRows(rows, (first, end) => this.network.backwardCalls(first, end));
-    const first = byRows.length > 1 ? [this.#transposes(), ...byRows] : [[...byRows[0], ...this.#transposes()]];
-    return this.#run([first, deltas, this.#parameters(rows)]);
+  #train(made: Map<number, Plan>, rows: number, task: (first: number, end: number) => Task): Promise<void> | undefined {
+    let plan = made.get(rows);
+    if (plan === undefined) {
+      const phases: Task[][] = [this.#byRows(rows, task)];
+      if (this.network.sizes.length > 1) {
+        if (phases[0].length > 1) phases[0].unshift(this.#transposes());
+        else phases[0] = [[...phases[0][0], ...this.#transposes()]];
+        phases.push(this.#byRows(rows, (first, end) => this.network.backwardCalls(first, end)));
+      }
+      plan = { phases, pieces: this.#pieces(rows) };
+      made.set(rows, plan);
+    }
+    return this.#run([...plan.phases, this.#parameters(plan.pieces)]);
   }
 }
