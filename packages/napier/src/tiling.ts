@@ -11,6 +11,7 @@ import {
   runNow,
   tileRows,
 } from "./job.ts";
+import { isShared } from "./tensor.ts";
 import { isOwn, type Plan, RING, TILE } from "./thread.ts";
 
 /**
@@ -107,6 +108,9 @@ export async function runTiles<R>(crew: Crew, prepared: Prepared<R>): Promise<R>
       else if (!crew.spin(isDone)) await crew.wait(isDone);
     }
   }
+  // threads let go of shared arrays
+  crew.thread.plan = null;
+  if (args.some(({ from, to }) => isShared(from) || isShared(to))) crew.mail({ plan: null });
   return finish();
 }
 
