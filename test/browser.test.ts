@@ -16,7 +16,36 @@ describe.skipIf(process.platform !== "linux" || process.arch !== "x64")("in head
     "/index.html": '<!doctype html><title>digest</title><script type="module" src="/page.js"></script>',
     "/page.js": `import { digest } from "/tools/dist/corpus.js";
 digest(new URL("/packages/napier/dist/", location.href).href).then((found) => console.log(JSON.stringify(found)));`,
+    "/alone.html": '<!doctype html><title>pool</title><script type="module" src="/pool.js"></script>',
+    "/isolated.html": '<!doctype html><title>pool</title><script type="module" src="/pool.js"></script>',
+    "/pool.js": `import * as plain from "/packages/napier/dist/index.js";
+import { createPool } from "/packages/napier/dist/pool.js";
+import { fit } from "/packages/napier/dist/train/index.js";
+const same = (a, b) => a.length === b.length && new Uint8Array(a.buffer).every((v, k) => v === new Uint8Array(b.buffer)[k]);
+const pool = createPool({ threads: 2 });
+const [rows, classes] = [2000, 501];
+const x = Float32Array.from({ length: rows * classes }, (_, k) => (k % classes === k % 97 ? 60 : ((k * 7919) % 1009) / 50));
+const y = Int32Array.from({ length: rows }, (_, i) => i % classes);
+const options = { shape: [rows, classes] };
+const gradient = (await pool.crossEntropyWithGrad(x, y, options)).dlogits;
+const data = x.slice(0, 1000 * 200);
+const training = { x: { data, shape: [1000, 200] }, y: Array.from(y.slice(0, 1000), (v) => v % 7), hidden: [64], epochs: 2 };
+const models = [await fit(training), await fit({ ...training, pool })];
+console.log(JSON.stringify({
+  isolated: crossOriginIsolated,
+  threads: pool.threads,
+  reason: pool.reason,
+  logSoftmax: same(await pool.logSoftmax(x, options), plain.logSoftmax(x, options)),
+  gradient: same(gradient, plain.crossEntropyWithGrad(x, y, options).dlogits),
+  fit: same(models[0].layers[1].weight, models[1].layers[1].weight),
+}));
+await pool.close();`,
   };
+  // a worker needs the header of the page that starts it
+  const headersOf = (path: string): Record<string, string> => ({
+    ...(/\.js$|isolated/.test(path) && { "cross-origin-embedder-policy": "require-corp" }),
+    ...(path === "/isolated.html" && { "cross-origin-opener-policy": "same-origin" }),
+  });
   const FOLDERS = ["/packages/napier/dist/", "/tools/dist/"];
   let folder: string;
   let server: Server;
@@ -32,6 +61,7 @@ digest(new URL("/packages/napier/dist/", location.href).href).then((found) => co
         response.writeHead(200, {
           "content-type": TYPES[path.split(".").at(-1) ?? ""] ?? "text/plain",
           "content-security-policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'",
+          ...headersOf(path),
         });
         response.end(body);
       } catch {
@@ -59,13 +89,31 @@ digest(new URL("/packages/napier/dist/", location.href).href).then((found) => co
     rmSync(folder, { recursive: true });
   });
 
-  test("the corpus's digest is tools/digest.txt's, on a page whose policy allows 'wasm-unsafe-eval' and no other evaluation", async () => {
+  /** What the page logs. */
+  async function said(path: string): Promise<string> {
     const page = await browser.newPage();
-    const said = new Promise<string>((resolve, reject) => {
+    const line = new Promise<string>((resolve, reject) => {
       page.on("console", (message) => (message.type() === "log" ? resolve(message.text()) : reject(message.text())));
       page.on("pageerror", reject);
     });
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/index.html`);
-    expect(text(JSON.parse(await said))).toBe(COMMITTED);
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`);
+    return line;
+  }
+
+  test("the corpus's digest is tools/digest.txt's, on a page whose policy allows 'wasm-unsafe-eval' and no other evaluation", async () => {
+    expect(text(JSON.parse(await said("/index.html")))).toBe(COMMITTED);
+  });
+
+  const SAME = { logSoftmax: true, gradient: true, fit: true };
+  test("a pool on a page that is cross-origin isolated has its threads, and the plain operations' bits", async () => {
+    expect(JSON.parse(await said("/isolated.html"))).toEqual({ isolated: true, threads: 2, ...SAME });
+  });
+
+  test("elsewhere a pool has one thread, says why, and computes the same", async () => {
+    expect(JSON.parse(await said("/alone.html"))).toEqual({
+      ...{ isolated: false, threads: 1, ...SAME },
+      reason:
+        "the page is not cross-origin isolated, which the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp make it",
+    });
   });
 });

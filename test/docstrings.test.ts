@@ -2,8 +2,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as napier from "napier";
 import * as naive from "napier/naive";
+import * as pool from "napier/pool";
 import { expect, test } from "vitest";
 import { ROOT, runExample } from "./examples.ts";
+
+const MODULES: Record<string, object> = { napier, "napier/naive": naive, "napier/pool": pool };
 
 const SOURCE = join(ROOT, "packages/napier/src");
 
@@ -17,7 +20,7 @@ const EXAMPLES = readdirSync(SOURCE)
       ),
     ].map(([, text, name]) => ({
       name,
-      module: file === "naive.ts" ? "napier/naive" : "napier",
+      module: `napier/${file.slice(0, -3)}` in MODULES ? `napier/${file.slice(0, -3)}` : "napier",
       code: text
         .slice(text.indexOf("@example") + "@example".length)
         .replace(/^\s*\* ?/gm, "")
@@ -27,17 +30,16 @@ const EXAMPLES = readdirSync(SOURCE)
 
 test("every public function has a docstring with an example", () => {
   const documented = new Set(EXAMPLES.map(({ module, name }) => `${module}.${name}`));
-  const names = [
-    ...Object.keys(napier).map((name) => `napier.${name}`),
-    ...Object.keys(naive).map((name) => `napier/naive.${name}`),
-  ];
+  const names = Object.entries(MODULES).flatMap(([module, names]) =>
+    Object.keys(names).map((name) => `${module}.${name}`),
+  );
   expect(names.filter((name) => !documented.has(name))).toEqual([]);
 });
 
 test.each(EXAMPLES.map(({ module, name, code }) => [`${module}.${name}`, module, code] as const))(
   "example of %s",
   (name, module, code) => {
-    const names = Object.keys(module === "napier" ? napier : naive).join(", ");
+    const names = Object.keys(MODULES[module]).join(", ");
     const file = `docstring-${name.replaceAll("/", "-")}`;
     expect(runExample(file, `import { ${names} } from "${module}";\n${code}`)).toBeGreaterThan(0);
   },

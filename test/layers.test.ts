@@ -28,6 +28,7 @@ const LAYERS = [
     "packages/napier/src/crossentropy.ts",
     "packages/napier/src/naive.ts",
   ],
+  ["packages/napier/src/stream.ts"],
   ["packages/napier/src/helpers.ts", "packages/napier/src/thread.ts"],
   ["packages/napier/src/poolworker.ts", "packages/napier/src/crew.ts", "packages/napier/src/tiling.ts"],
   ["packages/napier/src/pool.ts"],

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { CommandError, INTERRUPTED, oneLine } from "./errors.ts";
-import { count, names, notNegative, positive, positiveInteger, seed, validation, widths } from "./options.ts";
+import { count, names, notNegative, positive, positiveInteger, seed, threads, validation, widths } from "./options.ts";
 
 const SOURCES = `
 A source is a path or a glob of .csv, .tsv, .parquet, .jsonl, .ndjson or .json files (text also as .gz),
@@ -46,6 +46,7 @@ function program(): Command {
         .default("standard"),
     )
     .option("--seed <n>", "same seed, same bytes", seed, 0)
+    .option("--threads <n>", "threads to train on; the bytes stay the same (default: all cores)", threads)
     .option("--out <file>", "where the model goes", "model.onnx")
     .option("--json", "print the result as one JSON object")
     .addHelpText("after", SOURCES)

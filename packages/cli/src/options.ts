@@ -18,6 +18,10 @@ export function seed(text: string): number {
   return number(text, "a whole number from 0 to 4294967295", (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32);
 }
 
+export function threads(text: string): number {
+  return number(text, "a whole number from 1 to 256", (v) => Number.isInteger(v) && v >= 1 && v <= 256);
+}
+
 export function positive(text: string): number {
   return number(text, "a number above 0", (v) => v > 0 && Number.isFinite(v));
 }

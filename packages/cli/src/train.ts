@@ -1,3 +1,4 @@
+import { createPool } from "napier/pool";
 import type { FitOptions, Label, Matrix, Model, Progress, Score } from "napier/train";
 import { fit } from "napier/train";
 import { CommandError, INTERRUPTED, inputError, interrupted, shortName } from "./errors.ts";
@@ -12,6 +13,8 @@ export interface TrainOptions
   target: string;
   validation?: number | string;
   exclude?: string[];
+  /** All cores by default. */
+  threads?: number;
   out: string;
   json?: boolean;
 }
@@ -91,7 +94,7 @@ async function saveInterrupted(out: string, last: Epoch | undefined, best: Epoch
 
 /** `napier train`: everything is checked before training begins, and `out` is written whole or not at all. */
 export async function train(name: string, options: TrainOptions): Promise<TrainReport> {
-  const { target, exclude, validation, out, json, ...training } = options;
+  const { target, exclude, validation, threads, out, json, ...training } = options;
   const interrupt = new AbortController();
   const onInterrupt = (): void => {
     if (interrupt.signal.aborted) process.exit(INTERRUPTED);
@@ -114,6 +117,7 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
     let last: Epoch | undefined;
     let best: Epoch | undefined;
     const progress = trainingProgress();
+    const pool = createPool(threads === undefined ? {} : { threads });
     let model: Model;
     try {
       const onProgress = (p: Progress): void => {
@@ -123,10 +127,13 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
         }
         progress.show(p);
       };
-      model = await fit({ ...training, x, y, validation: held, features, signal: interrupt.signal, onProgress });
+      const { signal } = interrupt;
+      model = await fit({ ...training, x, y, validation: held, features, pool, signal, onProgress });
     } catch (error) {
       progress.stop();
       throw interrupt.signal.aborted ? await saveInterrupted(out, last, best) : fitError(error);
+    } finally {
+      await pool.close();
     }
     progress.stop();
 

@@ -113,6 +113,22 @@ test("same seed, same bytes; another seed, others", async () => {
   expect(await shaOf("rows.parquet", "--hidden", "5", "--seed", "4", "--out", "2.onnx")).not.toBe(first);
 });
 
+test("--threads: the same bytes", async () => {
+  const large = ["--hidden", "256,128", "--out"];
+  const first = await shaOf("rows.parquet", ...large, "0.onnx");
+  for (const threads of ["1", "2", "3"]) {
+    expect(await shaOf("rows.parquet", "--threads", threads, ...large, `${threads}.onnx`), threads).toBe(first);
+  }
+});
+
+test.each(["0", "1.5", "257", "two"])("--threads %s is wrong usage", async (threads) => {
+  const { code, stderr } = await napier(folder, "train", "s.csv", "--target", "colour", "--threads", threads);
+  expect([code, stderr]).toEqual([
+    2,
+    `error: option '--threads <n>' argument '${threads}' is invalid. Expected a whole number from 1 to 256.\n`,
+  ]);
+});
+
 describe("the format does not matter", () => {
   let csv: Promise<string> | undefined;
   const sources = [

@@ -4,10 +4,10 @@ import {
   CALL_WORDS,
   CALLER,
   CALLS,
-  type Call,
   MAIL,
   type Mail,
   Patience,
+  type Phase,
   PUBLISHED,
   QUEUE_BYTES,
   RING,
@@ -17,11 +17,6 @@ import {
 } from "./thread.ts";
 import type { Space } from "./wasm.ts";
 
-/** Calls that one thread makes one after another. */
-export type Task = readonly Call[];
-/** Tasks that do not depend on each other. */
-export type Phase = readonly Task[];
-
 /** How long the caller looks before it waits for a message, which takes some 100 µs. */
 const SPIN_MS = 0.5;
 /** How long the caller works before timers and events have their turn. */
@@ -30,7 +25,14 @@ const TURN_MS = 20;
 const later: (resume: () => void) => void =
   (globalThis as { setImmediate?: (resume: () => void) => void }).setImmediate ?? setTimeout;
 
-export const closed = (): Error => stateError("pool", "it", "to be open", "a closed one", "createPool makes another");
+/** A memory, and this thread's kernels on it. */
+export interface Place {
+  readonly id: number;
+  readonly memory: WebAssembly.Memory;
+  readonly space: Space;
+}
+
+export const closed = (): Error => stateError("pool", "state", "open", "closed", "createPool makes another");
 
 const crews = new WeakMap<object, () => Crew | undefined>();
 
@@ -58,7 +60,8 @@ export class Crew {
   #last: Promise<unknown> = Promise.resolve();
   /** Tasks that were put, an i32 that wraps around. */
   published = 0;
-  #spaces = 0;
+  #places = 0;
+  #room: Place | undefined;
   #turn = 0;
   readonly #patience = new Patience(SPIN_MS);
 
@@ -78,13 +81,7 @@ export class Crew {
 
   #fail(why: string): void {
     if (this.#failure) return;
-    this.#failure = stateError(
-      "pool",
-      "threads",
-      "to run until close",
-      `one that ended (${why})`,
-      "createPool makes another",
-    );
+    this.#failure = stateError("pool", "state", "running threads", why, "createPool makes another");
     void this.#end();
   }
 
@@ -115,18 +112,37 @@ export class Crew {
     return run;
   }
 
-  /** A memory of its own with instances of the kernels in all threads. */
-  addSpace(): { id: number; space: Space } {
-    const id = ++this.#spaces;
+  /** A memory of its own, for this thread alone until it is shared. */
+  addPlace(): Place {
+    this.check();
+    const id = ++this.#places;
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
-    const space = this.thread.addSpace(id, memory);
-    this.mail({ space: { id, memory } });
-    return { id, space };
+    return { id, memory, space: this.thread.addSpace(id, memory) };
   }
 
-  dropSpace(id: number): void {
+  /**
+   * Makes instances on it in all threads. From now on it must not grow: an instance that another thread has just made may
+   * not hear of it, and its bulk copies are then out of bounds (seen on Node 20).
+   */
+  share({ id, memory }: Place): void {
+    this.mail({ space: { id, memory } });
+  }
+
+  dropPlace(id: number): void {
     this.thread.dropSpace(id);
     this.mail({ drop: id });
+  }
+
+  /** Areas of these sizes in the memory that the pool's operations have in common; a larger one where it is too small. */
+  room(sizes: number[]): { id: number; space: Space; addresses: number[] } {
+    if (this.#room?.space.holds(sizes)) return { ...this.#room, addresses: this.#room.space.layout(...sizes) };
+    if (this.#room) this.dropPlace(this.#room.id);
+    this.#room = undefined;
+    const place = this.addPlace();
+    const addresses = place.space.layout(...sizes);
+    this.share(place);
+    this.#room = place;
+    return { ...place, addresses };
   }
 
   /** What is sent before a task is published is read before the task is done. Counted first: nobody may read ahead of MAIL. */
@@ -199,15 +215,15 @@ export class Crew {
   }
 
   /** Does the phases one after another, the tasks of a phase on all threads. */
-  run({ id, space }: { id: number; space: Space }, phases: readonly Phase[]): Promise<void> {
+  run({ id, space }: Place, phases: readonly Phase[]): Promise<void> {
     return this.alone(async () => {
       for (const phase of phases) {
         if (phase.length > 1) {
           for (let first = 0; first < phase.length; first += RING)
             await this.#fork(id, phase.slice(first, first + RING));
         } else {
-          for (const [kernel, ...args] of phase[0] ?? [])
-            (space.kernels[kernel] as (...args: number[]) => void)(...args);
+          for (const [kernel, args] of phase[0] ?? [])
+            (space.kernels[kernel] as (...args: readonly number[]) => void)(...args);
         }
       }
     });

@@ -53,10 +53,10 @@ export function startHelper({ told, ended }: Events): Helper {
   if (node) {
     // without the caller's flags: some of them, such as --input-type, are refused for a file
     const worker = new node.Worker(new URL("./poolworker.js", import.meta.url), { execArgv: [] });
-    worker.unref();
     worker.on("message", told);
-    worker.on("error", (error) => ended(error instanceof Error ? error.message : String(error)));
-    worker.on("exit", (code) => ended(`exit code ${code}`));
+    worker.on("error", (error) => ended(`a failed one (${error instanceof Error ? error.message : String(error)})`));
+    worker.on("exit", () => ended("one that has ended"));
+    worker.unref(); // after the listeners: one for messages holds the process again
     return {
       post: (mail) => worker.postMessage(mail),
       hold: (held) => (held ? worker.ref() : worker.unref()),
@@ -66,7 +66,7 @@ export function startHelper({ told, ended }: Events): Helper {
   // bundlers look for these very words
   const worker = new Worker(new URL("./poolworker.js", import.meta.url), { type: "module" });
   worker.onmessage = told;
-  worker.onerror = (event) => ended(event.message || "its script did not load");
+  worker.onerror = (event) => ended(`a failed one (${event.message || "its script did not load"})`);
   return {
     post: (mail) => worker.postMessage(mail),
     hold: () => {},

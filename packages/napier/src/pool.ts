@@ -15,7 +15,7 @@ import {
 } from "./softmax.ts";
 import type { Elementwise, Elementwise2, Reduction } from "./tensor.ts";
 import { runTiles } from "./tiling.ts";
-import { decode, type Space } from "./wasm.ts";
+import { decode } from "./wasm.ts";
 
 export interface PoolOptions {
   /** The caller's thread included; as many as the machine runs at once by default. */
@@ -30,13 +30,12 @@ let module: WebAssembly.Module | undefined;
  * Threads on shared memory. Every operation takes the arguments of the plain one of its name and gives the same bits, or
  * the same error; it returns a promise, and until that is settled its arrays must be left alone. Calls wait for each other.
  */
-export class Pool {
+class Pool {
   /** Threads that compute, the caller's included. */
   readonly threads: number;
   /** Why there is one thread only, where there cannot be more. */
   readonly reason: string | undefined;
   readonly #crew: Crew | undefined;
-  #space: { id: number; space: Space } | undefined;
   #isClosed = false;
 
   constructor(threads: number, reason: string | undefined) {
@@ -57,10 +56,7 @@ export class Pool {
     const prepared = prepare();
     const crew = this.#crew;
     if (crew === undefined) return runNow(prepared);
-    return crew.alone(() => {
-      this.#space ??= crew.addSpace();
-      return runTiles(crew, this.#space, prepared);
-    });
+    return crew.alone(() => runTiles(crew, prepared));
   }
 
   readonly logSoftmax = ((...args: Parameters<typeof prepareLogSoftmax>) =>
@@ -93,6 +89,8 @@ export class Pool {
     await this.#crew?.close();
   }
 }
+
+export type { Pool };
 
 /**
  * A pool of threads for operations on large arrays, and for `fit({ pool })`.

@@ -3,7 +3,12 @@ import { isShared } from "./tensor.ts";
 import { type Kernels, Space } from "./wasm.ts";
 
 /** A kernel's name and its arguments. */
-export type Call = readonly [kernel: keyof Kernels, ...args: number[]];
+export type Call = readonly [kernel: keyof Kernels, args: readonly number[]];
+
+/** Calls that one thread makes one after another. */
+export type Task = readonly Call[];
+/** Tasks that do not depend on each other. */
+export type Phase = readonly Task[];
 
 /** A job in tiles. */
 export interface Plan {
@@ -127,7 +132,6 @@ export class Thread {
     if (drop !== undefined) this.#spaces.delete(drop);
     if (program) this.program = new Float64Array(program);
     if (plan !== undefined) this.plan = plan;
-    if (plan) for (const known of this.#spaces.values()) known.view();
   }
 
   addSpace(id: number, memory: WebAssembly.Memory): Space {
@@ -153,7 +157,7 @@ export class Thread {
   }
 
   /** Writes a call to the program. */
-  putCall(index: number, [kernel, ...args]: Call): void {
+  putCall(index: number, [kernel, args]: Call): void {
     this.program[index * CALL_WORDS] = this.#kernels.indexOf(kernel);
     this.program[index * CALL_WORDS + 1] = args.length;
     this.program.set(args, index * CALL_WORDS + 2);

@@ -11,8 +11,8 @@ import {
   runNow,
   tileRows,
 } from "./job.ts";
+import { isShared } from "./tensor.ts";
 import { isOwn, type Plan, RING, TILE } from "./thread.ts";
-import type { Space } from "./wasm.ts";
 
 /**
  * Tiles that wait for each worker: filled up to HIGH where fewer than LOW are left. Few wakes: on a busy machine each one
@@ -26,16 +26,12 @@ const SLOT_BYTES = 1 << 24;
 const line = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
 /** Runs a job on the threads of the crew, which the call has to itself. */
-export async function runTiles<R>(
-  crew: Crew,
-  { id, space }: { id: number; space: Space },
-  prepared: Prepared<R>,
-): Promise<R> {
+export async function runTiles<R>(crew: Crew, prepared: Prepared<R>): Promise<R> {
   const { job, finish } = prepared;
   const { args, rows } = job;
   const size = tileRows(job);
   const tiles = Math.ceil(rows / size);
-  if (tiles < 2) return runNow(prepared, space);
+  if (tiles < 2) return runNow(prepared);
   const workers = crew.threads - 1;
   const use = firstUse(args);
   const bytes = args.map((area) => size * rowBytes(area));
@@ -48,7 +44,8 @@ export async function runTiles<R>(
   // one slot more for tiles that the caller does itself
   const strides = args.map((area, n) => (isOwn(area) ? line(bytes[n]) + 64 : bytes[n]));
   const places = (area: Area): number => (isOwn(area) ? crew.threads : slots + 1);
-  const laid = space.layout(...args.map((area, n) => (use[n] < n ? 0 : strides[n] * places(area))));
+  const sizes = args.map((area, n) => (use[n] < n ? 0 : strides[n] * places(area)));
+  const { id, space, addresses: laid } = crew.room(sizes);
   const addresses = args.map((_, n) => laid[use[n]]);
   args.forEach((area, n) => {
     for (let place = 0; place < places(area); place++)
@@ -111,6 +108,9 @@ export async function runTiles<R>(
       else if (!crew.spin(isDone)) await crew.wait(isDone);
     }
   }
+  // threads let go of shared arrays
+  crew.thread.plan = null;
+  if (args.some(({ from, to }) => isShared(from) || isShared(to))) crew.mail({ plan: null });
   return finish();
 }
 

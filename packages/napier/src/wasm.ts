@@ -124,18 +124,12 @@ export class Space implements Memory {
     this.kernels = instance.exports as unknown as Kernels;
     this.#memory = memory ?? this.kernels.memory;
     this.#start = this.kernels.heap.value + reserved;
-    this.view();
+    this.#view();
   }
 
   /** Addresses of areas of these sizes in bytes, each on a cache line; areas laid out before are given up. */
   layout(...sizes: number[]): number[] {
-    let end = this.#start;
-    const addresses: number[] = [];
-    for (const bytes of sizes) {
-      const address = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
-      addresses.push(address);
-      end = address + bytes;
-    }
+    const { addresses, end } = this.#place(sizes);
     const missing = end - this.f32.byteLength;
     if (missing > 0) {
       try {
@@ -143,13 +137,28 @@ export class Space implements Memory {
       } catch {
         throw new RangeError(`the kernels need ${end} bytes of WebAssembly memory, more than this runtime gives`);
       }
-      this.view();
+      this.#view();
     }
     return addresses;
   }
 
-  /** Sees what the memory has grown to. */
-  view(): void {
+  /** Whether there is room for areas of these sizes. */
+  holds(sizes: number[]): boolean {
+    return this.#place(sizes).end <= this.f32.byteLength;
+  }
+
+  #place(sizes: number[]): { addresses: number[]; end: number } {
+    let end = this.#start;
+    const addresses: number[] = [];
+    for (const bytes of sizes) {
+      const address = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
+      addresses.push(address);
+      end = address + bytes;
+    }
+    return { addresses, end };
+  }
+
+  #view(): void {
     const { buffer } = this.#memory;
     this.f32 = new Float32Array(buffer);
     this.f64 = new Float64Array(buffer);

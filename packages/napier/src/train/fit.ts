@@ -1,37 +1,36 @@
 import { rangeError, words } from "../check.ts";
+import { crewOf } from "../crew.ts";
 import { naiveCrossEntropyWithGrad } from "../naive.ts";
-import { Workspace } from "../wasm.ts";
 import { initialLayers, layerSizes, pack, unpack } from "./layers.ts";
 import type { Label } from "./matrix.ts";
-import { Network } from "./mlp.ts";
+import type { Network } from "./mlp.ts";
 import { Model } from "./model.ts";
-import { AdamW } from "./optimizer.ts";
 import { checkFit, type FitOptions } from "./options.ts";
-import { type Pace, type Part, pacer, prepare } from "./prepare.ts";
-import { countCorrect, putRows, putTargets, SCORE_ROWS, type Score, scoreRows, sumLosses } from "./score.ts";
+import { type Pace, type Part, type Prepared, pacer, prepare } from "./prepare.ts";
+import { countCorrect, putRows, putTargets, SCORE_ROWS, type Score, sumLosses } from "./score.ts";
 import { epochOrder } from "./shuffle.ts";
+import { Steps } from "./steps.ts";
 
-async function score(network: Network, { x, targets, rows }: Part, pace: Pace): Promise<Score> {
+async function score(steps: Steps, { x, targets, rows }: Part, pace: Pace): Promise<Score> {
+  const { network } = steps;
   let loss = 0;
   let correct = 0;
   for (let first = 0; first < rows.length; first += SCORE_ROWS) {
-    const part = scoreRows(network, x, targets, rows, first, Math.min(SCORE_ROWS, rows.length - first));
-    loss += part.loss;
-    correct += part.correct;
+    const count = Math.min(SCORE_ROWS, rows.length - first);
+    putRows(network, x, rows, first, count);
+    putTargets(network, targets, rows, first, count);
+    const pending = steps.score(count);
+    if (pending) await pending;
+    loss += sumLosses(network, count);
+    correct += countCorrect(network, count);
     await pace();
   }
   return { nll: loss / rows.length, accuracy: correct / rows.length };
 }
 
-/** The sum of the batch's losses; dlogits becomes the gradient of their mean. */
-function lossWithGrad(network: Network, count: number, naive: boolean): number {
-  const { space, classes } = network;
-  const { logits, dlogits, losses, rounded, targets, scales } = network.at;
-  if (!naive) {
-    space.f64.fill(1 / count, scales / 8, scales / 8 + count);
-    space.kernels.cross_entropy_with_grad_f32(losses, rounded, dlogits, logits, targets, scales, count, classes);
-    return sumLosses(network, count);
-  }
+/** The sum of the batch's textbook losses; dlogits becomes the gradient of their mean. */
+function naiveLosses({ space, classes, at }: Network, count: number): number {
+  const { logits, dlogits, targets } = at;
   const row = (address: number, i: number): Float32Array =>
     space.f32.subarray(address / 4 + i * classes, address / 4 + (i + 1) * classes);
   let sum = 0;
@@ -39,6 +38,18 @@ function lossWithGrad(network: Network, count: number, naive: boolean): number {
     sum += naiveCrossEntropyWithGrad(row(dlogits, i), row(logits, i), space.i32[targets / 4 + i], 1 / count);
   }
   return sum;
+}
+
+/** A step on the rows and targets in the network; the sum of their losses. */
+async function step(steps: Steps, count: number, naive: boolean): Promise<number> {
+  if (!naive) {
+    await steps.step(count);
+    return sumLosses(steps.network, count);
+  }
+  await steps.forward(count);
+  const loss = naiveLosses(steps.network, count);
+  await steps.backward(count);
+  return loss;
 }
 
 /** What a step's report adds to its loss. */
@@ -61,7 +72,8 @@ function inspect({ space, at, classes, plan }: Network, count: number): { gradie
  * @throws {RangeError} a value of the options, of x or of y cannot be used, or the loss stops being finite
  * @throws {TypeError} an option has the wrong type, or does not exist
  *
- * Same options and data give the same bits on every machine. Abort with `signal`: rejects with its reason.
+ * Same options and data give the same bits on every machine and, with `pool`, on any number of threads. Abort with
+ * `signal`: rejects with its reason.
  *
  * @example
  * const x = { data: [0, 1, 2, 3], shape: [4, 1] };
@@ -70,16 +82,31 @@ function inspect({ space, at, classes, plan }: Network, count: number): { gradie
  */
 export async function fit<L extends Label>(options: FitOptions<L>): Promise<Model<L>> {
   const plan = checkFit(options);
+  const crew = crewOf("fit", plan.pool);
+  const pace = pacer(plan.signal);
+  const prepared = await prepare(plan, pace);
+  const sizes = layerSizes(plan.x.shape[1], plan.hidden, prepared.classes.length);
+  const capacity = Math.max(SCORE_ROWS, Math.min(plan.batchSize, prepared.training.rows.length));
+  const steps = new Steps(crew, sizes, capacity, plan.learningRate, plan.weightDecay);
+  try {
+    return await train(plan, prepared, steps, pace);
+  } finally {
+    steps.end();
+  }
+}
+
+async function train<L extends Label>(
+  plan: ReturnType<typeof checkFit<L>>,
+  { classes, training, validation, scaling }: Prepared<L>,
+  steps: Steps,
+  pace: Pace,
+): Promise<Model<L>> {
   const { epochs, batchSize, seed, features, onProgress } = plan;
   const naive = plan.loss === "naive-f32";
-  const pace = pacer(plan.signal);
-  const { classes, training, validation, scaling } = await prepare(plan, pace);
   const rows = training.rows.length;
-
-  const sizes = layerSizes(plan.x.shape[1], plan.hidden, classes.length);
-  const network = new Network(new Workspace(), sizes, Math.max(SCORE_ROWS, Math.min(batchSize, rows)), true);
+  const { network } = steps;
+  const { sizes } = network;
   network.load(pack(initialLayers(sizes, seed)), scaling.center, scaling.factor);
-  const optimizer = new AdamW(network, plan.learningRate, plan.weightDecay);
 
   let best = network.save();
   let bestNll = Infinity;
@@ -94,13 +121,10 @@ export async function fit<L extends Label>(options: FitOptions<L>): Promise<Mode
       const count = Math.min(batchSize, rows - first);
       putRows(network, training.x, order, first, count);
       putTargets(network, training.targets, order, first, count);
-      network.forward(count);
-      correct += countCorrect(network, count);
-      const batchLoss = lossWithGrad(network, count, naive);
+      const batchLoss = await step(steps, count, naive);
       if (!naive) checkFinite("loss", batchLoss, epoch, first / batchSize + 1);
       loss += batchLoss;
-      network.backward(count);
-      optimizer.step();
+      correct += countCorrect(network, count);
 
       const dies: boolean = !dead && !Number.isFinite(loss);
       dead ||= dies;
@@ -114,7 +138,7 @@ export async function fit<L extends Label>(options: FitOptions<L>): Promise<Mode
     const parameters = network.save();
     if (!naive)
       checkFinite("weights", parameters.find((w) => !Number.isFinite(w)) ?? 0, epoch, Math.ceil(rows / batchSize));
-    const held = validation && (await score(network, validation, pace));
+    const held = validation && (await score(steps, validation, pace));
     const isBest = held === undefined || held.nll < bestNll;
     if (isBest || bestNll === Infinity) best = parameters;
     if (isBest && held) bestNll = held.nll;

@@ -1,4 +1,5 @@
-import type { Network } from "./mlp.ts";
+import type { Call } from "../thread.ts";
+import { call, type Network } from "./mlp.ts";
 
 const BETA1 = 0.9;
 const BETA2 = 0.999;
@@ -20,20 +21,33 @@ export class AdamW {
 
   /** One step along the gradient that stands in the network. */
   step(): void {
-    const { at, plan, space } = this.#network;
+    this.next();
+    const { plan, space } = this.#network;
+    plan.weights.forEach((weights, l) => {
+      call(space, [this.update(weights, plan.biases[l], true), this.update(plan.biases[l], this.#end(l), false)]);
+    });
+  }
+
+  #end(l: number): number {
+    const { weights, length } = this.#network.plan;
+    return weights[l + 1] ?? length;
+  }
+
+  /** Begins a step, whose updates may come in any order. */
+  next(): void {
     // β^t by repeated multiplication: Math.pow has other bits on other machines
     this.#power1 *= BETA1;
     this.#power2 *= BETA2;
+  }
+
+  /** The step for parameters `from` to before `end`. */
+  update(from: number, end: number, decays: boolean): Call {
+    const { parameters, mean, square, gradient } = this.#network.at;
+    const at = from * 4;
+    const decay = decays ? 1 - this.#learningRate * this.#weightDecay : 1;
     const rate = this.#learningRate / (1 - this.#power1);
     const correction = 1 / Math.sqrt(1 - this.#power2);
-    const update = (from: number, end: number, decay: number): void => {
-      const [w, mean, square, g] = [at.parameters, at.mean, at.square, at.gradient].map((area) => area + from * 4);
-      const { adamw_f32 } = space.kernels;
-      adamw_f32(w, mean, square, g, end - from, decay, BETA1, BETA2, rate, correction, EPSILON);
-    };
-    plan.weights.forEach((weights, l) => {
-      update(weights, plan.biases[l], 1 - this.#learningRate * this.#weightDecay);
-      update(plan.biases[l], plan.weights[l + 1] ?? plan.length, 1);
-    });
+    const numbers = [end - from, decay, BETA1, BETA2, rate, correction, EPSILON];
+    return ["adamw_f32", [parameters + at, mean + at, square + at, gradient + at, ...numbers]];
   }
 }

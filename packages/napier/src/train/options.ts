@@ -1,4 +1,5 @@
 import { type Caller, checkOneOf, checkOptions, rangeError, typeError, words } from "../check.ts";
+import type { Pool } from "../pool.ts";
 import { checkLabels, type Labels } from "./labels.ts";
 import { checkMatrix, type Feature, type Label, type Matrix } from "./matrix.ts";
 import type { Model } from "./model.ts";
@@ -30,6 +31,8 @@ export interface FitOptions<L extends Label = Label> {
   features?: readonly Feature[];
   /** "naive-f32" is the textbook formula in f32, and dies as it does; for demonstrations only. */
   loss?: "cross-entropy" | "naive-f32";
+  /** Threads to train on, from `createPool`; steps too small to gain stay on the caller's. */
+  pool?: Pool;
   /** Aborts: the promise rejects with the signal's reason. */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
@@ -68,7 +71,7 @@ export type Progress =
 
 const NAMES: readonly (keyof FitOptions)[] = [
   ...(["x", "y", "hidden", "validation", "epochs", "batchSize", "learningRate", "weightDecay", "scale"] as const),
-  ...(["seed", "features", "loss", "signal", "onProgress"] as const),
+  ...(["seed", "features", "loss", "pool", "signal", "onProgress"] as const),
 ];
 
 function checkInteger(caller: Caller, name: string, value: unknown, from: number, to: number): void {
