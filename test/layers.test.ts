@@ -19,7 +19,7 @@ const LAYERS = [
   ],
   ["packages/napier/src/kernels/*"],
   ["packages/napier/src/wasm.ts"],
-  ["packages/napier/src/job.ts"],
+  ["packages/napier/src/job.ts", "packages/napier/src/runner.ts"],
   ["packages/napier/src/reduction.ts"],
   [
     "packages/napier/src/logsumexp.ts",

@@ -83,6 +83,7 @@ describe("the packed library in an empty folder", () => {
     writeFileSync(
       join(folder, "a.ts"),
       `import { crossEntropy, crossEntropyWithGrad, logSoftmax, logSumExp } from "napier";
+import { createPool } from "napier/pool";
 const a: number[] = logSoftmax([1, 2]);
 const b: Float32Array = logSoftmax(new Float32Array(2));
 const c: { data: Float32Array; shape: readonly number[] } = logSoftmax({ data: new Float32Array(2), shape: [1, 2] });
@@ -96,7 +97,14 @@ const { loss, dlogits }: { loss: number; dlogits: number[] } = crossEntropyWithG
 logSoftmax([1, 2], { axs: 0 });
 // @ts-expect-error text is no target
 crossEntropy([1, 2], "0");
-export { a, b, c, d, e, f, g, h, loss, dlogits };
+const pool = createPool({ threads: 1 });
+const i: Promise<Float32Array> = pool.logSoftmax(new Float32Array(2));
+const j: Promise<{ data: number[]; shape: readonly number[] }> = pool.softmax({ data: [1, 2], shape: [1, 2] });
+const k: Promise<number> = pool.crossEntropy([1, 2], 0);
+const l: Promise<{ loss: number; dlogits: number[] }> = pool.crossEntropyWithGrad([1, 2], 0);
+// @ts-expect-error a promise is no array
+const m: number[] = pool.logSoftmax([1, 2]);
+export { a, b, c, d, e, f, g, h, i, j, k, l, m, loss, dlogits };
 `,
     );
     const tsc = join(ROOT, "node_modules/.bin/tsc");

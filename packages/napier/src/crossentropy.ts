@@ -1,6 +1,7 @@
 import { checkOptions } from "./check.ts";
-import { areaOf, type Job, type Prepared, perRow, runNow } from "./job.ts";
+import { areaOf, type Job, type Prepared, perRow } from "./job.ts";
 import { type Loss, type LossOptions, type ReductionName, reduce, reductionOf } from "./reduction.ts";
+import { runNow } from "./runner.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import {
   type Data,

@@ -1,5 +1,6 @@
 import { typeError, words } from "./check.ts";
-import { areaOf, type Prepared, perRow, runNow } from "./job.ts";
+import { areaOf, type Prepared, perRow } from "./job.ts";
+import { runNow } from "./runner.ts";
 import {
   allocate,
   type Data,

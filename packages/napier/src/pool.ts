@@ -2,10 +2,11 @@ import { checkOptions, rangeError } from "./check.ts";
 import { Crew, closed, join } from "./crew.ts";
 import { type LossWithGrad, prepareCrossEntropy, prepareCrossEntropyWithGrad } from "./crossentropy.ts";
 import { cores, whyNone } from "./helpers.ts";
-import { type Prepared, runNow } from "./job.ts";
+import type { Prepared } from "./job.ts";
 import { SHARED_KERNELS_BASE64 } from "./kernels/sharedbytes.ts";
 import { type LogSumExpBackward, prepareLogSumExp, prepareLogSumExpBackward, type RowOptions } from "./logsumexp.ts";
 import type { Loss, LossOptions } from "./reduction.ts";
+import { runNow } from "./runner.ts";
 import {
   type MapOptions,
   prepareLogSoftmax,

@@ -1,4 +1,5 @@
-import { areaOf, type Prepared, runNow } from "./job.ts";
+import { areaOf, type Prepared } from "./job.ts";
+import { runNow } from "./runner.ts";
 import {
   type Elementwise,
   type Elementwise2,

@@ -1,4 +1,5 @@
-import { type Area, callKernel, copyIn, copyOut, type Job } from "./job.ts";
+import type { Area, Job } from "./job.ts";
+import { callKernel, copyIn, copyOut } from "./runner.ts";
 import { isShared } from "./tensor.ts";
 import { type Kernels, Space } from "./wasm.ts";
 

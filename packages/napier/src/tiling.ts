@@ -1,16 +1,6 @@
 import type { Crew } from "./crew.ts";
-import {
-  type Area,
-  copyIn,
-  copyOut,
-  fillConstant,
-  firstUse,
-  OUT_BYTES,
-  type Prepared,
-  rowBytes,
-  runNow,
-  tileRows,
-} from "./job.ts";
+import type { Area, Prepared } from "./job.ts";
+import { copyIn, copyOut, fillConstant, firstUse, OUT_BYTES, rowBytes, runNow, tileRows } from "./runner.ts";
 import { isShared } from "./tensor.ts";
 import { isOwn, type Plan, RING, TILE } from "./thread.ts";
 
