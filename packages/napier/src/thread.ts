@@ -13,6 +13,8 @@ export type Phase = readonly Task[];
 
 /** A job in tiles. */
 export interface Plan {
+  /** The space of the areas. */
+  readonly id: number;
   /** For workers, arrays that are not shared are replaced by empty ones. */
   readonly job: Job;
   /** Where among the arguments each argument's area stands first. */
@@ -206,13 +208,14 @@ export class Thread {
     const { args, rows } = job;
     const first = tile * size;
     const count = Math.min(size, rows - first);
-    const at = args.map((area, n) => addresses[n] + strides[n] * (isOwn(area) ? this.#start.thread : slot));
+    const own = args.map(isOwn);
+    const at = args.map((_, n) => addresses[n] + strides[n] * (own[n] ? this.#start.thread : slot));
     for (let n = 0; n < args.length; n++) {
-      if (use[n] === n && isShared(args[n].from)) copyIn(space, at[n], args[n], first, count);
+      if (use[n] === n && own[n]) copyIn(space, at[n], args[n], first, count);
     }
     callKernel(space, job, at, count);
     for (let n = 0; n < args.length; n++) {
-      if (use[n] === n && isShared(args[n].to)) copyOut(space, at[n], args[n], first, count);
+      if (use[n] === n && own[n]) copyOut(space, at[n], args[n], first, count);
     }
   }
 

@@ -41,9 +41,9 @@ export async function runTiles<R>(crew: Crew, prepared: Prepared<R>): Promise<R>
     for (let place = 0; place < places(area); place++)
       fillConstant(space, addresses[n] + place * strides[n], area, size);
   });
-  const plan: Plan = { job, use, size, addresses, strides };
+  const plan: Plan = { id, job, use, size, addresses, strides };
   crew.thread.plan = plan;
-  crew.mail({ plan: forWorkers(plan) });
+  crew.sendPlan(forWorkers(plan), args.some(isOwnData));
 
   const slotted = args.map((area, n) => ({ area, n })).filter(({ area, n }) => use[n] === n && !isOwn(area));
   const copyTileIn = (tile: number, slot: number): void => {
@@ -65,6 +65,7 @@ export async function runTiles<R>(crew: Crew, prepared: Prepared<R>): Promise<R>
   let emptied = 0;
   const isDone = (): boolean => crew.thread.isDone((first + done) | 0);
   const fill = (): void => {
+    const begins = filled === 0; // they sleep, and can wake while the rest is copied
     const end = Math.min(tiles, next + slots - (filled - emptied), next + (HIGH - LOW) * workers);
     for (; next < end; next++, filled++) {
       const slot = filled % slots;
@@ -72,6 +73,7 @@ export async function runTiles<R>(crew: Crew, prepared: Prepared<R>): Promise<R>
       handed[slot] = next;
       crew.put(TILE, id, next, slot);
       crew.publish();
+      if (begins && filled === 0) crew.rouse();
     }
     crew.rouse();
   };
@@ -98,11 +100,12 @@ export async function runTiles<R>(crew: Crew, prepared: Prepared<R>): Promise<R>
       else if (!crew.spin(isDone)) await crew.wait(isDone);
     }
   }
-  // threads let go of shared arrays
   crew.thread.plan = null;
-  if (args.some(({ from, to }) => isShared(from) || isShared(to))) crew.mail({ plan: null });
+  crew.forgetPlan();
   return finish();
 }
+
+const isOwnData = ({ from, to }: Area): boolean => isShared(from) || isShared(to);
 
 /** What is not shared stays here: a worker has an empty array in its place. */
 function forWorkers({ job, ...plan }: Plan): Plan {

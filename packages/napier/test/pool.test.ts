@@ -131,6 +131,20 @@ test("what comes in on a SharedArrayBuffer comes out on one", async () => {
   expect(napier.logSoftmax(x, { shape: [400, 100] }).buffer).toBeInstanceOf(SharedArrayBuffer);
 });
 
+test("shared and plain arrays in one call", async () => {
+  const shape = [700, 123] as const;
+  const x = rows("f32", ...shape) as Float32Array;
+  const g = x.map((v) => v / 3);
+  const expected = [napier.logSoftmax(x, { shape }), napier.softmaxBackward(g, x, { shape })].map(bits);
+  for (const pool of pools) {
+    for (let mix = 0; mix < 8; mix++) {
+      const [a, b, out] = [x, g, new Float32Array(x.length)].map((data, n) => ((mix >> n) & 1 ? shared(data) : data));
+      expect(bits(await pool.logSoftmax(a, { shape, out })), `mix ${mix}`).toBe(expected[0]);
+      expect(bits(await pool.softmaxBackward(b, a, { shape, out })), `mix ${mix}`).toBe(expected[1]);
+    }
+  }
+});
+
 test("calls that are made at once do not mix", async () => {
   const [, two, three] = pools;
   const inputs = Array.from({ length: 12 }, (_, n) => rows("f32", 300 + n, 100 + 31 * n) as Float32Array);
