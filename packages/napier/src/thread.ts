@@ -69,7 +69,7 @@ export const CALLS = 1;
 export const CALL_WORDS = 16;
 
 /** Bytes that each thread's instance scribbles on at the start of a space. */
-const SCRATCH = 10624;
+const SCRATCH = 1664;
 
 /**
  * Whether each thread copies this area itself, to and from an area of its own: it can where the arrays are shared. Others

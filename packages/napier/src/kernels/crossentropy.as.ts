@@ -1,11 +1,12 @@
 import { UNBIAS_F64 } from "./exp.as";
+import { lane, left, s_high, s_low, spill, TOTAL_AT } from "./four.as";
 import { log1p_f64 } from "./log1p.as";
-import { adopt_short, fill_f32, fill_f64, log_prob, logarithm, scale_stored_f32, scale_stored_f64 } from "./softmax.as";
-import { FEW, SCALES, SHORT } from "./scratch.as";
+import { sum_many, total_high, total_low } from "./many.as";
+import { SCALES, SHORT } from "./scratch.as";
 import {
-  four_rows, gradient_short, lane, left, LOG_AT, MAXIMUM_AT, room_for_four, s_high, s_low, settle, spill,
-  SUM_AT, sum_short, sum_without,
+  four_rows, gradient_short, losses_short, room_for_four, settle, sum_short, target_gradients, target_logits,
 } from "./short.as";
+import { adopt_row, fill_f32, fill_f64, log_prob, logarithm, scale_f32, scale_stored_f64 } from "./softmax.as";
 import { at, m, special, sum_f32, sum_f64, unit } from "./sum.as";
 
 /** loss[i] for a row whose sum is known: as f64 for sums over rows, and as the f32 that −log_softmax(x)[y] is. */
@@ -17,19 +18,12 @@ function store_loss_f32(loss: usize, rounded: usize, s: f64, xy: f32, x: usize, 
   store<f32>(rounded, bad ? <f32>NaN : <f32>0 - log_prob(xy));
 }
 
-/** The same for row r of four short ones. */
+/** The same for row r of four that were summed together (many.as.ts), after `spill`. */
 // @ts-ignore: decorator
 @inline
-function store_loss_short(loss: usize, rounded: usize, r: i32, xy: f32, classes: i32): void {
-  if (classes > FEW) {
-    store<f64>(loss, adopt_short(r) - (<f64>xy - m));
-    store<f32>(rounded, <f32>0 - log_prob(xy));
-    return;
-  }
-  const d = <f64>xy - lane(MAXIMUM_AT, r);
-  const l = lane(LOG_AT, r);
-  store<f64>(loss, l - d);
-  store<f32>(rounded, <f32>0 - (<f32>(d - l) + 0));
+function store_loss_of(r: i32, loss: usize, rounded: usize, xy: f32): void {
+  store<f64>(loss, adopt_row(r) - (<f64>xy - m));
+  store<f32>(rounded, <f32>0 - log_prob(xy));
 }
 
 // @ts-ignore: decorator
@@ -41,20 +35,20 @@ function target_of(x: usize, y: usize): f32 {
 /** losses[i] = log1p(s) − (x[y] − m), y[i] from 0 to classes − 1; rounded[i] is −log_softmax(x)[y], bit for bit. */
 export function cross_entropy_f32(losses: usize, rounded: usize, x: usize, y: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 2;
-  if (classes > SHORT) {
-    for (let i = 0; i < rows; i++, x += bytes, y += 4, losses += 8, rounded += 4) {
-      store_loss_f32(losses, rounded, sum_f32(0, x, classes, false), target_of(x, y), x, classes);
-    }
-    return;
-  }
+  const isShort = classes <= SHORT;
   for (let i = 0; i < rows; i += 4) {
-    const four = four_rows(x, rows - i, classes);
-    sum_short(four, classes, false);
-    spill();
-    for (let r = 0, count = min(4, rows - i); r < count; r++, x += bytes, y += 4, losses += 8, rounded += 4) {
-      const xy = target_of(x, y);
-      if ((left >> r) & 1) store_loss_f32(losses, rounded, sum_f32(0, x, classes, false), xy, x, classes);
-      else store_loss_short(losses, rounded, r, xy, classes);
+    const count = min(4, rows - i);
+    if (isShort) {
+      const four = four_rows(x, count, classes);
+      sum_short(four, classes, false);
+      losses_short(losses, rounded, target_logits(four, y, count, classes), count);
+    } else {
+      sum_many(0, x, count, classes, false);
+      spill(total_low, total_high);
+    }
+    for (let r = 0, again = left; r < count; r++, x += bytes, y += 4, losses += 8, rounded += 4) {
+      if ((again >> r) & 1) store_loss_f32(losses, rounded, sum_f32(0, x, classes, false), target_of(x, y), x, classes);
+      else if (!isShort) store_loss_of(r, losses, rounded, target_of(x, y));
     }
   }
 }
@@ -68,8 +62,6 @@ export function cross_entropy_f64(losses: usize, x: usize, y: usize, rows: i32, 
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function cross_entropy_with_grad_row_f32(
   loss: usize, rounded: usize, dx: usize, x: usize, y: usize, scale: usize, classes: i32,
 ): void {
@@ -83,7 +75,7 @@ function cross_entropy_with_grad_row_f32(
   const slot = dx + (<usize>target << 2);
   const others = target == at ? s : 1.0 + (s - <f64>load<f32>(slot) * unit);
   const c = load<f64>(scale) / (1.0 + s);
-  scale_stored_f32(dx, dx, c, classes);
+  scale_f32(dx, dx, c * unit, classes);
   store<f32>(dx + (<usize>at << 2), <f32>c + 0);
   store<f32>(slot, <f32>(-others * c) + 0);
 }
@@ -96,37 +88,50 @@ export function cross_entropy_with_grad_f32(
   losses: usize, rounded: usize, dx: usize, x: usize, y: usize, scales: usize, rows: i32, classes: i32,
 ): void {
   const bytes = <usize>classes << 2;
-  if (classes > SHORT) {
-    for (let i = 0; i < rows; i++, x += bytes, dx += bytes, y += 4, scales += 8, losses += 8, rounded += 4) {
-      cross_entropy_with_grad_row_f32(losses, rounded, dx, x, y, scales, classes);
-    }
-    return;
-  }
-  const one = f64x2.splat(1);
+  const isShort = classes <= SHORT;
   for (let i = 0; i < rows; i += 4) {
     const count = min(4, rows - i);
-    const four = four_rows(x, count, classes);
-    const room = room_for_four(dx, count);
-    if (count < 4) memory.copy(SCALES, scales, <usize>count << 3);
-    const four_scales = count < 4 ? SCALES : scales;
-    sum_short(four, classes, true);
-    const c_low = f64x2.div(v128.load(four_scales), f64x2.add(one, s_low));
-    const c_high = f64x2.div(v128.load(four_scales, 16), f64x2.add(one, s_high));
-    gradient_short(room, c_low, c_high, classes);
-    settle(dx, count, bytes);
-    spill();
-    for (let r = 0; r < count; r++, x += bytes, dx += bytes, y += 4, scales += 8, losses += 8, rounded += 4) {
-      if ((left >> r) & 1) {
+    if (isShort) {
+      cross_entropy_with_grad_short(losses, rounded, dx, x, y, scales, count, classes);
+    } else {
+      sum_many(dx, x, count, classes, true);
+      spill(total_low, total_high);
+    }
+    for (let r = 0, again = left; r < count; r++, x += bytes, dx += bytes, y += 4, scales += 8, losses += 8, rounded += 4) {
+      if ((again >> r) & 1) {
         cross_entropy_with_grad_row_f32(losses, rounded, dx, x, y, scales, classes);
-        continue;
+      } else if (!isShort) {
+        store_loss_of(r, losses, rounded, target_of(x, y));
+        const slot = dx + (<usize>load<i32>(y) << 2);
+        const total = lane(TOTAL_AT, r);
+        const others = total - <f64>load<f32>(slot);
+        const factor = load<f64>(scales) / total;
+        scale_f32(dx, dx, factor, classes);
+        store<f32>(slot, <f32>(-others * factor) + 0);
       }
-      const xy = target_of(x, y);
-      store_loss_short(losses, rounded, r, xy, classes);
-      const target = load<i32>(y);
-      const c = load<f64>(scales) / (1.0 + lane(SUM_AT, r));
-      store<f32>(dx + (<usize>target << 2), <f32>(-sum_without(r, target, xy, classes) * c) + 0);
     }
   }
+}
+
+/** The same for `count` short rows, at most four. */
+// @ts-ignore: decorator
+@inline
+function cross_entropy_with_grad_short(
+  losses: usize, rounded: usize, dx: usize, x: usize, y: usize, scales: usize, count: i32, classes: i32,
+): void {
+  const four = four_rows(x, count, classes);
+  const room = room_for_four(dx, count);
+  if (count < 4) memory.copy(SCALES, scales, <usize>count << 3);
+  const c = count < 4 ? SCALES : scales;
+  const one = f64x2.splat(1);
+  sum_short(four, classes, true);
+  const c_low = f64x2.div(v128.load(c), f64x2.add(one, s_low));
+  const c_high = f64x2.div(v128.load(c, 16), f64x2.add(one, s_high));
+  gradient_short(room, c_low, c_high, classes);
+  settle(dx, count, <usize>classes << 2);
+  const xy = target_logits(four, y, count, classes);
+  losses_short(losses, rounded, xy, count);
+  target_gradients(dx, xy, y, c_low, c_high, count, classes);
 }
 
 export function cross_entropy_with_grad_f64(

@@ -1,7 +1,9 @@
+import { brinks, join, l_high, l_low, left, m4, upper } from "./four.as";
 import { log1p_f64, log1p_rest } from "./log1p.as";
+import { sum_many } from "./many.as";
 import { brink } from "./near.as";
 import { SHORT } from "./scratch.as";
-import { brinks, four_rows, join, l_high, l_low, left, m4, room_for_four, settle, sum_short, upper } from "./short.as";
+import { four_rows, room_for_four, settle, sum_short } from "./short.as";
 import { m, near, special, sum_f32, sum_f64, sum_rest, sum_wide_f32, sum_wide_f64 } from "./sum.as";
 
 /** lse of a special row: NaN if it has a NaN, else its maximum, +∞ or −∞. */
@@ -34,8 +36,6 @@ function log_sum_exp_wide(row: usize, classes: i32): f64 {
   return m + l;
 }
 
-// @ts-ignore: decorator
-@inline
 function log_sum_exp_row_f32(out: usize, row: usize, classes: i32): void {
   // 1., 2. maximum and sum
   const s = sum_f32(0, row, classes, false);
@@ -55,15 +55,16 @@ function log_sum_exp_row_f32(out: usize, row: usize, classes: i32): void {
 
 export function log_sum_exp_f32(out: usize, x: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 2;
-  if (classes > SHORT) {
-    for (let i = 0; i < rows; i++, out += 4, x += bytes) log_sum_exp_row_f32(out, x, classes);
-    return;
-  }
   for (let i = 0; i < rows; i += 4, out += 16, x += 4 * bytes) {
-    const count = rows - i;
-    const four = four_rows(x, count, classes);
+    const count = min(4, rows - i);
     const room = room_for_four(out, count);
-    sum_short(four, classes, false);
+    let four = x;
+    if (classes <= SHORT) {
+      four = four_rows(x, count, classes);
+      sum_short(four, classes, false);
+    } else {
+      sum_many(0, x, count, classes, false);
+    }
     const low = f64x2.add(f64x2.promote_low_f32x4(m4), l_low);
     const high = f64x2.add(f64x2.promote_low_f32x4(upper(m4)), l_high);
     const lse = join(low, high);
@@ -72,7 +73,7 @@ export function log_sum_exp_f32(out: usize, x: usize, rows: i32, classes: i32): 
     const size = f32x4.abs(lse);
     const firm = f32x4.ge(classes == 2 ? f32x4.mul(size, f32x4.splat(4)) : size, join(l_low, l_high));
     const again = left | (15 ^ i32x4.bitmask(firm)) | brinks(low, high);
-    for (let r = 0; again >> r != 0; r++) {
+    for (let r = 0; r < count && again >> r != 0; r++) {
       const row = four + <usize>r * bytes;
       const slot = room + (<usize>r << 2);
       if ((left >> r) & 1) log_sum_exp_row_f32(slot, row, classes);

@@ -1,39 +1,20 @@
 // Short f32 rows, four side by side in the lanes: of a few classes, the lanes of a row of its own would stand empty, and
 // its logarithm and its memory traffic would cost more than its exponentials. A row's arithmetic does not know its
-// neighbours. It is that of near rows (near.as.ts), |m| ≤ 40 only. The maximum leaves the sum
-// - of at most FEW classes as an exponential of 0, and so does every class that ties with it: s = Σ + (ties − 1);
-// - of more by subtraction of the very number that was added, in f64: 2^-53·128 of it is 2^-29 of s ≥ classes·2^-24.
+// neighbours. It is that of near rows (near.as.ts), |m| ≤ 40 only; every class at the maximum is left out of the
+// exponentials, s = Σ e^(x − m) over the others + (ties − 1); all log-probabilities are subtracted in f64.
 // What is not so simple, a special row among them, is `left` to the kernels of single rows.
 
 import { EXP_F32, REDUCTION_F32 } from "./coefficients.as";
-import { log1p_f64x2, log1p_unit } from "./log1p.as";
-import { e_high, e_low, exp_half, left_pairs, most as larger, sum_pairs } from "./pairs.as";
+import {
+  conclude, conclude_pairs, join, l_high, l_low, left, m4, s_high, s_low, upper,
+} from "./four.as";
 import { exp_f32, F32, LEAST, UNSHIFTED } from "./near.as";
-import { EXPONENTIALS, FEW, LANES, ROWS_IN, ROWS_OUT, TURNED } from "./scratch.as";
+import { e_high, e_low, exp_half, left_pairs, most as larger, sum_pairs } from "./pairs.as";
+import { EXPONENTIALS, ROWS_IN, ROWS_OUT, TURNED } from "./scratch.as";
 
-// What sum_short leaves behind: a lane for each row, f64 lanes in two halves.
-export let m4: v128 = f32x4.splat(0);
-/** s, l = log1p(s), and what a stored exponential is multiplied by to be e^(x − m) */
-export let s_low: v128 = f64x2.splat(0);
-export let s_high: v128 = f64x2.splat(0);
-export let l_low: v128 = f64x2.splat(0);
-export let l_high: v128 = f64x2.splat(0);
-export let unit_low: v128 = f64x2.splat(0);
-export let unit_high: v128 = f64x2.splat(0);
-/** a bit for each row that is left to the kernels of single rows */
-export let left: i32 = 0;
-
-// @ts-ignore: decorator
-@inline
-export function upper(v: v128): v128 {
-  return v128.shuffle<f32>(v, v, 2, 3, 2, 3);
-}
-
-// @ts-ignore: decorator
-@inline
-export function join(low: v128, high: v128): v128 {
-  return v128.shuffle<f64>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2);
-}
+/** After sum_short: what a stored exponential is multiplied by to be e^(x − m). */
+let unit_low: v128 = f64x2.splat(0);
+let unit_high: v128 = f64x2.splat(0);
 
 /** Four rows that follow each other, turned: [4, classes] at x to [classes, 4]. */
 // @ts-ignore: decorator
@@ -113,35 +94,15 @@ export function sum_short(x: usize, classes: i32, store: bool): void {
   if (classes == 2) {
     turn(TURNED, x, 8);
     sum_pairs(v128.load(TURNED), v128.load(TURNED, 16));
-    m4 = larger;
-    left = left_pairs;
-    s_low = e_low;
-    s_high = e_high;
-    l_low = log1p_unit(e_low);
-    l_high = log1p_unit(e_high);
+    conclude_pairs(larger, e_low, e_high, left_pairs);
   } else {
-    if (classes <= FEW) sum_many(x, classes, store, true);
-    else sum_many(x, classes, store, false);
-    l_low = log1p_f64x2(s_low);
-    l_high = log1p_f64x2(s_high);
-    left |= brinks(l_low, l_high);
+    sum_few(x, classes, store);
   }
 }
 
-/** A bit for each row whose number is on the brink (near.as.ts). */
 // @ts-ignore: decorator
 @inline
-export function brinks(low: v128, high: v128): i32 {
-  const field = i64x2.splat(0xffffff);
-  const one = i64x2.splat(1);
-  const a = i64x2.eq(v128.and(i64x2.shr_u(low, 28), field), one);
-  const b = i64x2.eq(v128.and(i64x2.shr_u(high, 28), field), one);
-  return i64x2.bitmask(a) | (i64x2.bitmask(b) << 2);
-}
-
-// @ts-ignore: decorator
-@inline
-function sum_many(x: usize, classes: i32, store: bool, few: bool): void {
+function sum_few(x: usize, classes: i32, store: bool): void {
   const bytes = <usize>classes << 2;
   // 1. the extremes; the rows are turned on the way
   let most = f32x4.splat(-Infinity);
@@ -152,7 +113,6 @@ function sum_many(x: usize, classes: i32, store: bool, few: bool): void {
     most = f32x4.pmax(most, v);
     least = f32x4.pmin(least, v);
   }
-  m4 = most;
 
   // 2. the sum of the others
   const log2e = v128.load32_splat(REDUCTION_F32);
@@ -167,21 +127,17 @@ function sum_many(x: usize, classes: i32, store: bool, few: bool): void {
   const c4 = v128.load32_splat(EXP_F32, 16);
   let sum_low = f64x2.splat(0);
   let sum_high = sum_low;
-  // Two classes a step are 1.05 times faster than one. An odd one gets a partner at the maximum.
+  // Two classes a step are 1.05 times faster than one. An odd one gets a partner at the maximum, a tie too many.
   v128.store(TURNED + (<usize>classes << 4), most);
   let ties = i32x4.splat(-1 - (classes & 1));
   for (let k = <usize>0, end = <usize>classes << 4; k < end; k += 32) {
     const v0 = v128.load(TURNED + k);
     const v1 = v128.load(TURNED + k, 16);
-    let e0 = exp_f32(v0, log2e, high, low, magic, one, c0, c1, c2, c3, c4);
-    let e1 = exp_f32(v1, log2e, high, low, magic, one, c0, c1, c2, c3, c4);
-    if (few) {
-      const top0 = f32x4.eq(v0, most);
-      const top1 = f32x4.eq(v1, most);
-      ties = i32x4.sub(i32x4.sub(ties, top0), top1);
-      e0 = v128.andnot(e0, top0);
-      e1 = v128.andnot(e1, top1);
-    }
+    const top0 = f32x4.eq(v0, most);
+    const top1 = f32x4.eq(v1, most);
+    ties = i32x4.sub(i32x4.sub(ties, top0), top1);
+    const e0 = v128.andnot(exp_f32(v0, log2e, high, low, magic, one, c0, c1, c2, c3, c4), top0);
+    const e1 = v128.andnot(exp_f32(v1, log2e, high, low, magic, one, c0, c1, c2, c3, c4), top1);
     sum_low = f64x2.add(sum_low, f64x2.promote_low_f32x4(e0));
     sum_high = f64x2.add(sum_high, f64x2.promote_low_f32x4(upper(e0)));
     sum_low = f64x2.add(sum_low, f64x2.promote_low_f32x4(e1));
@@ -194,28 +150,15 @@ function sum_many(x: usize, classes: i32, store: bool, few: bool): void {
   const zero = f64x2.splat(0);
   unit_low = exp_half(f64x2.sub(zero, f64x2.promote_low_f32x4(most)));
   unit_high = exp_half(f64x2.sub(zero, f64x2.promote_low_f32x4(upper(most))));
-  let large: v128; // enough for the maximum to be told apart; a NaN is in the sum, and not large
-  if (few) {
-    s_low = f64x2.add(f64x2.mul(sum_low, unit_low), f64x2.convert_low_i32x4_s(ties));
-    s_high = f64x2.add(f64x2.mul(sum_high, unit_high), f64x2.convert_low_i32x4_s(upper(ties)));
-    large = at_least(0);
-  } else {
-    const e = exp_f32(most, log2e, high, low, magic, one, c0, c1, c2, c3, c4);
-    const times = f64x2.splat(<f64>(1 + (classes & 1)));
-    s_low = f64x2.mul(f64x2.sub(sum_low, f64x2.mul(times, f64x2.promote_low_f32x4(e))), unit_low);
-    s_high = f64x2.mul(f64x2.sub(sum_high, f64x2.mul(times, f64x2.promote_low_f32x4(upper(e)))), unit_high);
-    large = at_least(<f64>classes * 5.960464477539063e-8); // 2^-24
-  }
+  // a NaN is in the sum
+  const total = join(sum_low, sum_high);
   const range = v128.and(f32x4.le(f32x4.abs(most), f32x4.splat(UNSHIFTED)), f32x4.ge(least, f32x4.splat(LEAST)));
-  left = 15 ^ i32x4.bitmask(v128.and(range, large));
-}
-
-/** A mask of the rows with s at least this. */
-// @ts-ignore: decorator
-@inline
-function at_least(value: f64): v128 {
-  const limit = f64x2.splat(value);
-  return v128.shuffle<i32>(f64x2.ge(s_low, limit), f64x2.ge(s_high, limit), 0, 2, 4, 6);
+  conclude(
+    most,
+    f64x2.add(f64x2.mul(sum_low, unit_low), f64x2.convert_low_i32x4_s(ties)),
+    f64x2.add(f64x2.mul(sum_high, unit_high), f64x2.convert_low_i32x4_s(upper(ties))),
+    15 ^ i32x4.bitmask(v128.and(range, f32x4.eq(total, total))),
+  );
 }
 
 /** Four log-probabilities: (v − m) − l in f64; adding 0 turns −0 into +0. */
@@ -227,10 +170,10 @@ function log_probs(v: v128, m_low: v128, m_high: v128, low: v128, high: v128): v
   return f32x4.add(join(a, b), f32x4.splat(0));
 }
 
-/** After sum_short of at most FEW classes: the log-probabilities of the four rows; out may be x. */
+/** After sum_short: the log-probabilities of the four rows; out may be x. */
 // @ts-ignore: decorator
 @inline
-export function log_softmax_few(out: usize, classes: i32): void {
+export function log_softmax_short(out: usize, classes: i32): void {
   const bytes = <usize>classes << 2;
   const m_low = f64x2.promote_low_f32x4(m4);
   const m_high = f64x2.promote_low_f32x4(upper(m4));
@@ -295,41 +238,74 @@ function scaled(v: v128, e: v128, m: v128, top: v128, low: v128, high: v128): v1
   return v128.bitselect(top, f32x4.pmin(top, join(a, b)), f32x4.eq(v, m));
 }
 
-// What sum_short leaves behind, in memory: four f64 of each.
-export const SUM_AT: usize = 0;
-export const LOG_AT: usize = 32;
-const UNIT_AT: usize = 64;
-export const MAXIMUM_AT: usize = 96;
-
-/** Stores them, for `lane`. */
+/** The logits of the targets of four rows, y[r] of those before `count`. */
 // @ts-ignore: decorator
 @inline
-export function spill(): void {
-  v128.store(LANES, s_low, 0);
-  v128.store(LANES, s_high, 16);
-  v128.store(LANES, l_low, 32);
-  v128.store(LANES, l_high, 48);
-  v128.store(LANES, unit_low, 64);
-  v128.store(LANES, unit_high, 80);
-  v128.store(LANES, f64x2.promote_low_f32x4(m4), 96);
-  v128.store(LANES, f64x2.promote_low_f32x4(upper(m4)), 112);
+export function target_logits(x: usize, y: usize, count: i32, classes: i32): v128 {
+  const bytes = <usize>classes << 2;
+  const v = v128.load32_lane(x + target_bytes(y, 0, count), f32x4.splat(0), 0);
+  const w = v128.load32_lane(x + bytes + target_bytes(y, 1, count), v, 1);
+  const u = v128.load32_lane(x + 2 * bytes + target_bytes(y, 2, count), w, 2);
+  return v128.load32_lane(x + 3 * bytes + target_bytes(y, 3, count), u, 3);
 }
 
-/** Row i's number of those at `which`. */
 // @ts-ignore: decorator
 @inline
-export function lane(which: usize, i: i32): f64 {
-  return load<f64>(LANES + which + (<usize>i << 3));
+function target_bytes(y: usize, r: i32, count: i32): usize {
+  return r < count ? <usize>load<i32>(y + (<usize>r << 2)) << 2 : 0;
 }
 
-/** After sum_short with `store`: Σ e^(x − m) of row i over all classes but j, whose logit is v. */
+/** After sum_short: the losses of the rows before `count`, as f64 and as the f32 that −log_softmax is. */
 // @ts-ignore: decorator
 @inline
-export function sum_without(i: i32, j: i32, v: f32, classes: i32): f64 {
-  const s = lane(SUM_AT, i);
-  if (<f64>v == lane(MAXIMUM_AT, i)) return s; // whichever of several
-  if (classes == 2) return 1;
-  return 1.0 + (s - <f64>load<f32>(EXPONENTIALS + (<usize>j << 4) + (<usize>i << 2)) * lane(UNIT_AT, i));
+export function losses_short(losses: usize, rounded: usize, xy: v128, count: i32): void {
+  const d_low = f64x2.sub(f64x2.promote_low_f32x4(xy), f64x2.promote_low_f32x4(m4));
+  const d_high = f64x2.sub(f64x2.promote_low_f32x4(upper(xy)), f64x2.promote_low_f32x4(upper(m4)));
+  const zero = f32x4.splat(0);
+  const wide = count < 4 ? ROWS_OUT : losses;
+  const narrow = count < 4 ? ROWS_OUT + 32 : rounded;
+  v128.store(wide, f64x2.sub(l_low, d_low));
+  v128.store(wide, f64x2.sub(l_high, d_high), 16);
+  v128.store(narrow, f32x4.sub(zero, f32x4.add(join(f64x2.sub(d_low, l_low), f64x2.sub(d_high, l_high)), zero)));
+  if (count < 4) {
+    memory.copy(losses, ROWS_OUT, <usize>count << 3);
+    memory.copy(rounded, ROWS_OUT + 32, <usize>count << 2);
+  }
+}
+
+/** After gradient_short: the targets' entries, −(Σ e^(x − m) of the other classes)·c, in the rows before `count`. */
+// @ts-ignore: decorator
+@inline
+export function target_gradients(
+  dx: usize, xy: v128, y: usize, c_low: v128, c_high: v128, count: i32, classes: i32,
+): void {
+  const top = f32x4.eq(xy, m4); // whichever of several
+  const top_low = v128.shuffle<i32>(top, top, 0, 0, 1, 1);
+  const top_high = v128.shuffle<i32>(top, top, 2, 2, 3, 3);
+  let low: v128;
+  let high: v128;
+  if (classes == 2) {
+    low = v128.and(s_low, top_low);
+    high = v128.and(s_high, top_high);
+  } else {
+    // at the maximum the stored exponential is 0
+    let e = v128.load32_lane(EXPONENTIALS + (target_bytes(y, 0, count) << 2), f32x4.splat(0), 0);
+    e = v128.load32_lane(EXPONENTIALS + (target_bytes(y, 1, count) << 2), e, 1, 4);
+    e = v128.load32_lane(EXPONENTIALS + (target_bytes(y, 2, count) << 2), e, 2, 8);
+    e = v128.load32_lane(EXPONENTIALS + (target_bytes(y, 3, count) << 2), e, 3, 12);
+    low = f64x2.sub(s_low, f64x2.mul(f64x2.promote_low_f32x4(e), unit_low));
+    high = f64x2.sub(s_high, f64x2.mul(f64x2.promote_low_f32x4(upper(e)), unit_high));
+  }
+  const one = f64x2.splat(1);
+  const zero = f64x2.splat(0);
+  low = f64x2.mul(f64x2.sub(zero, f64x2.add(v128.andnot(one, top_low), low)), c_low);
+  high = f64x2.mul(f64x2.sub(zero, f64x2.add(v128.andnot(one, top_high), high)), c_high);
+  const g = f32x4.add(join(low, high), f32x4.splat(0));
+  const bytes = <usize>classes << 2;
+  v128.store32_lane(dx + target_bytes(y, 0, count), g, 0);
+  if (count > 1) v128.store32_lane(dx + bytes + target_bytes(y, 1, count), g, 1);
+  if (count > 2) v128.store32_lane(dx + 2 * bytes + target_bytes(y, 2, count), g, 2);
+  if (count > 3) v128.store32_lane(dx + 3 * bytes + target_bytes(y, 3, count), g, 3);
 }
 
 // Fewer than four rows are filled up with zeros, and what comes out is copied to its place.

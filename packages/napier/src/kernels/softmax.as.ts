@@ -1,12 +1,11 @@
 import { UNBIAS_F64 } from "./exp.as";
+import { lane, left, LOG_AT, MAXIMUM_AT, s_high, s_low, spill, SUM_AT } from "./four.as";
 import { log1p_f64 } from "./log1p.as";
-import { log_softmax_pairs } from "./pairs.as";
+import { sum_many, total_high, total_low } from "./many.as";
 import { brink, FLAT } from "./near.as";
-import { ASIDE, FEW, SHORT } from "./scratch.as";
-import {
-  four_rows, gradient_short, lane, left, log_softmax_few, LOG_AT, MAXIMUM_AT, room_for_four,
-  s_high, s_low, settle, spill, SUM_AT, sum_short,
-} from "./short.as";
+import { log_softmax_pairs } from "./pairs.as";
+import { ASIDE, SCALES, SHORT } from "./scratch.as";
+import { four_rows, gradient_short, log_softmax_short, room_for_four, settle, sum_short } from "./short.as";
 import { adopt, at, flat, m, near, special, sum_f32, sum_f64, sum_wide_f32, unit } from "./sum.as";
 
 export function fill_f32(out: usize, value: f32, classes: i32): void {
@@ -44,10 +43,10 @@ function parts(): void {
   low = <f32>(lse - <f64>high);
 }
 
-/** The same for row i of four short ones of more than FEW classes, after `spill`. */
+/** The same for row i of four that were summed together (many.as.ts), after `spill`. */
 // @ts-ignore: decorator
 @inline
-export function adopt_short(i: i32): f64 {
+export function adopt_row(i: i32): f64 {
   adopt(lane(MAXIMUM_AT, i), lane(SUM_AT, i) >= FLAT);
   l = lane(LOG_AT, i);
   parts();
@@ -139,20 +138,6 @@ function log_softmax_row_f32(out: usize, x: usize, classes: i32): void {
 @inline
 function log_softmax_four(out: usize, x: usize, classes: i32): void {
   const bytes = <usize>classes << 2;
-  if (classes > FEW) {
-    sum_short(x, classes, false);
-    spill();
-    const again = left;
-    for (let r = 0; r < 4; r++, x += bytes, out += bytes) {
-      if ((again >> r) & 1) {
-        log_softmax_row_f32(out, x, classes);
-        continue;
-      }
-      adopt_short(r);
-      subtract(out, x, classes);
-    }
-    return;
-  }
   // out may be x: what is left to do is set aside
   let again: i32;
   if (classes == 2) {
@@ -163,7 +148,7 @@ function log_softmax_four(out: usize, x: usize, classes: i32): void {
     sum_short(x, classes, false);
     again = left;
     if (again != 0) memory.copy(ASIDE, x, 4 * bytes);
-    log_softmax_few(out, classes);
+    log_softmax_short(out, classes);
   }
   for (let r = 0; again >> r != 0; r++) {
     if ((again >> r) & 1) log_softmax_row_f32(out + <usize>r * bytes, ASIDE + <usize>r * bytes, classes);
@@ -173,16 +158,26 @@ function log_softmax_four(out: usize, x: usize, classes: i32): void {
 /** log_softmax(x); out may be x */
 export function log_softmax_f32(out: usize, x: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 2;
-  if (classes > SHORT) {
-    for (let i = 0; i < rows; i++, out += bytes, x += bytes) log_softmax_row_f32(out, x, classes);
-    return;
-  }
-  for (let i = 0; i < rows; i += 4, out += 4 * bytes, x += 4 * bytes) {
-    const count = rows - i;
-    const four = four_rows(x, count, classes);
-    const room = room_for_four(out, count);
-    log_softmax_four(room, four, classes);
-    settle(out, count, bytes);
+  for (let i = 0; i < rows; i += 4) {
+    const count = min(4, rows - i);
+    if (classes <= SHORT) {
+      const room = room_for_four(out, count);
+      log_softmax_four(room, four_rows(x, count, classes), classes);
+      settle(out, count, bytes);
+      out += 4 * bytes;
+      x += 4 * bytes;
+      continue;
+    }
+    sum_many(0, x, count, classes, false);
+    spill(total_low, total_high);
+    for (let r = 0, again = left; r < count; r++, out += bytes, x += bytes) {
+      if ((again >> r) & 1) {
+        log_softmax_row_f32(out, x, classes);
+      } else {
+        adopt_row(r);
+        subtract(out, x, classes);
+      }
+    }
   }
 }
 
@@ -211,11 +206,8 @@ export function log_softmax_f64(out: usize, x: usize, rows: i32, classes: i32): 
   }
 }
 
-/** out[j] = e[j]·(c·unit) for stored exponentials e; out may be e. */
-// @ts-ignore: decorator
-@inline
-export function scale_stored_f32(out: usize, e: usize, c: f64, classes: i32): void {
-  const factor = c * unit;
+/** out[j] = e[j]·factor for stored exponentials e; out may be e. */
+export function scale_f32(out: usize, e: usize, factor: f64, classes: i32): void {
   const cc = f64x2.splat(factor);
   const zero = f32x4.splat(0);
   let j = 0;
@@ -253,13 +245,11 @@ export function scale_stored_f64(out: usize, e: usize, c: f64, classes: i32): vo
 }
 
 /** out[j] = g·e^(x[j] − m) / (1 + s); out must not be x. Softmax divides, it never exponentiates a log-softmax. */
-// @ts-ignore: decorator
-@inline
 export function softmax_row_f32(out: usize, x: usize, g: f64, classes: i32): void {
   const s = sum_f32(out, x, classes, true);
   if (special(s)) return fill_f32(out, NaN, classes);
   const c = g / (1.0 + s);
-  scale_stored_f32(out, out, c, classes);
+  scale_f32(out, out, c * unit, classes);
   store<f32>(out + (<usize>at << 2), <f32>c + 0);
 }
 
@@ -276,21 +266,29 @@ export function softmax_row_f64(out: usize, x: usize, g: f64, classes: i32): voi
 /** softmax(x); out must not be x */
 export function softmax_f32(out: usize, x: usize, rows: i32, classes: i32): void {
   const bytes = <usize>classes << 2;
-  if (classes > SHORT) {
-    for (let i = 0; i < rows; i++, out += bytes, x += bytes) softmax_row_f32(out, x, 1.0, classes);
-    return;
-  }
   const one = f64x2.splat(1);
-  for (let i = 0; i < rows; i += 4, out += 4 * bytes, x += 4 * bytes) {
-    const count = rows - i;
-    const four = four_rows(x, count, classes);
-    const room = room_for_four(out, count);
-    sum_short(four, classes, true);
-    gradient_short(room, f64x2.div(one, f64x2.add(one, s_low)), f64x2.div(one, f64x2.add(one, s_high)), classes);
-    for (let r = 0; left >> r != 0; r++) {
-      if ((left >> r) & 1) softmax_row_f32(room + <usize>r * bytes, four + <usize>r * bytes, 1.0, classes);
+  for (let i = 0; i < rows; i += 4) {
+    const count = min(4, rows - i);
+    if (classes <= SHORT) {
+      const four = four_rows(x, count, classes);
+      const room = room_for_four(out, count);
+      sum_short(four, classes, true);
+      gradient_short(room, f64x2.div(one, f64x2.add(one, s_low)), f64x2.div(one, f64x2.add(one, s_high)), classes);
+      for (let r = 0; left >> r != 0; r++) {
+        if ((left >> r) & 1) softmax_row_f32(room + <usize>r * bytes, four + <usize>r * bytes, 1.0, classes);
+      }
+      settle(out, count, bytes);
+      out += 4 * bytes;
+      x += 4 * bytes;
+      continue;
     }
-    settle(out, count, bytes);
+    sum_many(out, x, count, classes, true);
+    v128.store(SCALES, f64x2.div(one, total_low));
+    v128.store(SCALES, f64x2.div(one, total_high), 16);
+    for (let r = 0, again = left; r < count; r++, out += bytes, x += bytes) {
+      if ((again >> r) & 1) softmax_row_f32(out, x, 1.0, classes);
+      else scale_f32(out, out, load<f64>(SCALES + (<usize>r << 3)), classes);
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import { first_f32, first_f64, lowest, max_f64, range_f32 } from "./extrema.as";
 import {
   exp2_biased, exp_biased_f64, exp_f64, exp_rest, F32, LOW, MAGIC, ONE, UNBIAS_F32, UNBIAS_F64,
 } from "./exp.as";
-import { FILLED, FLAT, is_near, LEAST, shift_of, sum_near } from "./near.as";
+import { FILLED, FLAT, is_near, LEAST, shift_of, sum_plain, sum_shifted, sum_shifted_stored, sum_stored } from "./near.as";
 import { PAD, STORED } from "./scratch.as";
 
 // What a sum leaves behind for its caller.
@@ -42,8 +42,6 @@ export function special(s: f64): bool {
  * Σ e^(x − m) without one maximum; leaves m, at, unit, near and flat. With `store`, e[j]·unit = e^(x[j] − m) for all
  * classes but `at`; e must not be x. Near rows (near.as.ts) are summed in f32 lanes, the rest in f64 lanes.
  */
-// @ts-ignore: decorator
-@inline
 export function sum_f32(e: usize, x: usize, classes: i32, store: bool): f64 {
   // 1. the extremes, and where the maximum stands
   const largest = range_f32(x, classes);
@@ -58,7 +56,9 @@ export function sum_f32(e: usize, x: usize, classes: i32, store: bool): f64 {
   const shift = shift_of(largest);
   if (is_near(largest, lowest, shift)) {
     f32.store(hole, shift + LEAST);
-    const sum = shift == 0.0 ? sum_near(e, x, classes, 0, store, false) : sum_near(e, x, classes, shift, store, true);
+    let sum: f64;
+    if (shift == 0.0) sum = store ? sum_stored(e, x, classes) : sum_plain(x, classes);
+    else sum = store ? sum_shifted_stored(e, x, classes, shift) : sum_shifted(x, classes, shift);
     f32.store(hole, largest);
     if (!(sum < FILLED)) {
       near = true;
@@ -70,7 +70,7 @@ export function sum_f32(e: usize, x: usize, classes: i32, store: bool): f64 {
   }
   f32.store(hole, -Infinity);
   unit = UNBIAS_F32;
-  const s = sum_far(e, x, classes, store);
+  const s = store ? sum_far(e, x, classes, true) : sum_far(0, x, classes, false);
   f32.store(hole, largest);
   return s;
 }
