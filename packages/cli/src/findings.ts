@@ -139,7 +139,8 @@ export class Examiner {
     this.#usual = new Map(USUAL[settings.dtype].map((format) => [format, { lost: 0, zero: 0, worst: null }]));
   }
 
-  add(tile: Tile): void {
+  /** A tile, its numbers as f64, and logSoftmax of them. */
+  add(tile: Tile, own: Float64Array, logProbs: Float64Array): void {
     this.#rows += tile.rows;
     this.#classes = tile.classes;
     if (this.#winners.length < tile.rows) {
@@ -148,8 +149,9 @@ export class Examiner {
       this.#winners = new Int32Array(tile.rows);
     }
     for (let i = 0; i < tile.rows; i++) this.#scan(tile, i);
-    const own = new Float64Array(tile.data);
-    const losses = this.#losses(own, tile);
+    const losses = Float64Array.from({ length: tile.rows }, (_, i) => {
+      return 0 - logProbs[i * tile.classes + Math.max(this.#winners[i]!, 0)]!;
+    });
     if (this.#settings.logProbs) this.#logProbs(losses, tile);
     else this.#formulas(own, losses, tile);
     if (tile.targets) this.#score(own, losses, tile.targets, tile);
