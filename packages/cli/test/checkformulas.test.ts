@@ -1,4 +1,4 @@
-import { crossEntropy } from "napier";
+import { crossEntropy, logSoftmax } from "napier";
 import { type Format, logOfSoftmax, logSumExpForm, round } from "napier/naive";
 import { describe, expect, test } from "vitest";
 import { type Exact, exact, neg, toF64 } from "../../napier/src/exact.ts";
@@ -149,7 +149,8 @@ function findings(tiles: readonly (readonly number[])[], dtype: "f32" | "f64"): 
   return tiles.map((row) => {
     const examiner = new Examiner({ dtype, logProbs: false, list: 0, targets: "" });
     const data = dtype === "f32" ? Float32Array.from(row) : Float64Array.from(row);
-    examiner.add({ data, rows: 1, classes: row.length, row: 1, targets: null });
+    const own = new Float64Array(data);
+    examiner.add({ data, rows: 1, classes: row.length, row: 1, targets: null }, own, logSoftmax(own));
     return examiner.findings();
   });
 }
