@@ -1,12 +1,13 @@
 import { UNBIAS_F64 } from "./exp.as";
-import { lane, left, s_high, s_low, spill, TOTAL_AT } from "./four.as";
+import { lane, left, LOG_AT, MAXIMUM_AT, s_high, s_low, spill, SUM_AT, TOTAL_AT } from "./four.as";
 import { log1p_f64 } from "./log1p.as";
 import { sum_many, total_high, total_low } from "./many.as";
+import { FLAT } from "./near.as";
 import { SCALES, SHORT } from "./scratch.as";
 import {
   four_rows, gradient_short, losses_short, room_for_four, settle, sum_short, target_gradients, target_logits,
 } from "./short.as";
-import { adopt_row, fill_f32, fill_f64, log_prob, logarithm, scale_f32, scale_stored_f64 } from "./softmax.as";
+import { fill_f32, fill_f64, log_prob, log_prob_of, logarithm, scale_f32, scale_stored_f64 } from "./softmax.as";
 import { at, m, special, sum_f32, sum_f64, unit } from "./sum.as";
 
 /** loss[i] for a row whose sum is known: as f64 for sums over rows, and as the f32 that −log_softmax(x)[y] is. */
@@ -22,8 +23,10 @@ function store_loss_f32(loss: usize, rounded: usize, s: f64, xy: f32, x: usize, 
 // @ts-ignore: decorator
 @inline
 function store_loss_of(r: i32, loss: usize, rounded: usize, xy: f32): void {
-  store<f64>(loss, adopt_row(r) - (<f64>xy - m));
-  store<f32>(rounded, <f32>0 - log_prob(xy));
+  const most = lane(MAXIMUM_AT, r);
+  const l = lane(LOG_AT, r);
+  store<f64>(loss, l - (<f64>xy - most));
+  store<f32>(rounded, <f32>0 - log_prob_of(xy, most, l, lane(SUM_AT, r) >= FLAT));
 }
 
 // @ts-ignore: decorator

@@ -24,6 +24,19 @@ let once: bool = false;
 let high: f32 = 0;
 let low: f32 = 0;
 
+// @ts-ignore: decorator
+@inline
+function is_firm(m: f64, l: f64): bool {
+  return l > 2.2737367544323206e-13 && l >= abs(m) * 5.960464477539063e-8; // 2^-42, 2^-24
+}
+
+/** An f32 next below, or at most 2^-48 of it above. */
+// @ts-ignore: decorator
+@inline
+function round_down(value: f64): f32 {
+  return <f32>(value - abs(value) * 5.960464477539063e-8); // 2^-24
+}
+
 /** 3. the logarithm of a row at x: leaves l, and the parts for log_prob. */
 // @ts-ignore: decorator
 @inline
@@ -38,9 +51,21 @@ export function logarithm(s: f64, x: usize, classes: i32): f64 {
 @inline
 function parts(): void {
   lse = m + l;
-  once = l > 2.2737367544323206e-13 && l >= abs(m) * 5.960464477539063e-8; // 2^-42, 2^-24
-  high = <f32>(lse - abs(lse) * 5.960464477539063e-8); // rounded down
+  once = is_firm(m, l);
+  high = round_down(lse);
   low = <f32>(lse - <f64>high);
+}
+
+/** log_prob of a row whose m and l are given; the same steps, the same bits. */
+// @ts-ignore: decorator
+@inline
+export function log_prob_of(v: f32, m: f64, l: f64, isFlat: bool): f32 {
+  const lse = m + l;
+  if (isFlat) {
+    const high = round_down(lse);
+    return v - high - <f32>(lse - <f64>high);
+  }
+  return is_firm(m, l) ? <f32>(<f64>v - lse) : <f32>(<f64>v - m - l) + 0;
 }
 
 /** The same for row i of four that were summed together (many.as.ts), after `spill`. */
