@@ -68,8 +68,8 @@ export const CALLS = 1;
 /** A call in the program: the kernel's number, how many arguments, the arguments. */
 export const CALL_WORDS = 16;
 
-/** Bytes that each thread's instance scribbles on at the start of a space. */
-const SCRATCH = 1664;
+/** Bytes that each thread's instance scribbles on at the start of a space: the kernels' scratch_bytes. */
+export const SCRATCH = 1664;
 
 /**
  * Whether each thread copies this area itself, to and from an area of its own: it can where the arrays are shared. Others

@@ -7,6 +7,8 @@ type Kernel3 = (out: number, a: number, b: number, rows: number, classes: number
 export interface Kernels {
   memory: WebAssembly.Memory;
   heap: WebAssembly.Global<"i32">;
+  /** What use_scratch wants. */
+  scratch_bytes: WebAssembly.Global<"i32">;
   use_scratch(address: number): void;
   exp_f64(x: number): number;
   log_f64(x: number): number;
