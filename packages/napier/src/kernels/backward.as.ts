@@ -3,7 +3,7 @@
 
 import { EXP2, REDUCTION } from "./coefficients.as";
 import { exp2_biased, exp_f64, F32, LOW, MAGIC, ONE, UNBIAS_F32 } from "./exp.as";
-import { fill_f32, fill_f64, softmax_row_f32, softmax_row_f64 } from "./softmax.as";
+import { fill_f64, softmax_row_f32, softmax_row_f64 } from "./softmax.as";
 import { at, m, special, sum_f64 } from "./sum.as";
 
 /** Adding 0 turns −0 into +0; a NaN of any bits becomes the canonical one. */

@@ -1,13 +1,14 @@
 // Near rows: every exponential fits f32 lanes, four at a time.
 // - the shift is exact. For |m| ≤ 40 there is none: e^x itself is in range. Else the shift is m, and no entry may lie
 //   outside m/2 and 2m, between which x − m is exact (Sterbenz).
-// - e^x is off by ≤ NEAR·2^-24 of itself (exp.as.ts), the sum is f64, so s = Σ e^(x − m) is off by as much.
-// - l = log1p(s) is then off by ≤ NEAR·2^-24 of itself; one rounding to f32 makes it 1.91 ulp. But if the error lifts it
+// - e^x is off by ≤ 1.41·2^-24 of itself (exp.as.ts), the sum is f64, so s = Σ e^(x − m) is off by as much.
+// - l = log1p(s) is then off by ≤ 1.41·2^-24 of itself; one rounding to f32 makes it 1.91 ulp. But if the error lifts it
 //   over a power of two, the rounding is of the coarser side, up to 1 ulp of the truth: such a winner is on the `brink`,
-//   and its row is summed again in f64. All other classes: the error is ≤ NEAR·2^-24, at most half an ulp beyond 1.
+//   and its row is summed again in f64. The other classes lie under −log 2, where an error of 1.41·2^-24·s / (1 + s)
+//   is less than half the coarser spacing: what it lifts is rounded back to the power of two.
 // - of a flat row, s ≥ FLAT, every log-probability is under −2, and l's error ≤ 0.36 ulp: it may be subtracted in f32,
 //   from `high` first, m + l rounded down, so that what is lifted over a power of two is rounded to that power: 1.4 ulp.
-// - a softmax entry is off by ≤ 2·NEAR·2^-24, and one rounding of the coarser side: 3.8 ulp.
+// - a softmax entry is off by ≤ 2.79·2^-24, and one rounding of the coarser side: 3.8 ulp.
 // Which way a row goes depends on the row alone: its bits do not depend on the batch.
 
 import { EXP_F32, REDUCTION_F32 } from "./coefficients.as";
