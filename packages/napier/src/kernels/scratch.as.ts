@@ -13,7 +13,7 @@ const AREA = memory.data(1664, 64);
 export let PAD: usize = AREA;
 /** what its exponentials leave: 64 bytes */
 export let STORED: usize = AREA + 64;
-/** what sum_short leaves of each of four rows: 128 bytes */
+/** what the sums of four rows leave of each (four.as.ts): 128 bytes */
 export let LANES: usize = AREA + 128;
 /** factors of four rows' gradients: 32 bytes */
 export let SCALES: usize = AREA + 256;

@@ -71,7 +71,7 @@ export function log_prob_of(v: f32, m: f64, l: f64, isFlat: bool): f32 {
 /** The same for row i of four that were summed together (many.as.ts), after `spill`. */
 // @ts-ignore: decorator
 @inline
-export function adopt_row(i: i32): f64 {
+function adopt_row(i: i32): f64 {
   adopt(lane(MAXIMUM_AT, i), lane(SUM_AT, i) >= FLAT);
   l = lane(LOG_AT, i);
   parts();
