@@ -22,7 +22,7 @@ export function better(a, b) {
  * into a WebAssembly memory and out of it again
  */
 export async function limits() {
-  const wasm = await compileModule(fileURLToPath(new URL(".", import.meta.url)), "ports.as.ts");
+  const wasm = await compileModule(fileURLToPath(new URL(".", import.meta.url)), ["ports.as.ts"]);
   const { ports } = (await WebAssembly.instantiate(wasm)).instance.exports;
   const x = new Float32Array(ELEMENTS).fill(1);
   const out = new Float32Array(ELEMENTS);

@@ -19,7 +19,9 @@ const LAYERS = [
     "packages/napier/src/targets.ts",
   ],
   ["packages/napier/src/kernels/*"],
+  ["packages/napier/src/kernels.ts"],
   ["packages/napier/src/wasm.ts"],
+  ["packages/napier/src/wide.ts"],
   ["packages/napier/src/job.ts", "packages/napier/src/runner.ts"],
   ["packages/napier/src/reduction.ts"],
   [

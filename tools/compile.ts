@@ -12,13 +12,19 @@ function sources(folder: string): Map<string, string> {
 /** A memory that is imported and shared by threads: 1 page at first, which the tables fit into, and 4 GiB at most. */
 const SHARED = "--enable threads --sharedMemory --importMemory --initialMemory 1 --maximumMemory 65536".split(" ");
 
-/** The module of one of a folder's *.as.ts files: the same sources give the same bytes on every machine. */
-export async function compileModule(folder: string, entry: string, shared = false): Promise<Uint8Array<ArrayBuffer>> {
+/** The module of some of a folder's *.as.ts files: the same sources give the same bytes on every machine. */
+export async function compileModule(
+  folder: string,
+  entries: readonly string[],
+  shared = false,
+): Promise<Uint8Array<ArrayBuffer>> {
   const texts = sources(folder);
+  // one entry for all lists
+  texts.set("entry.as.ts", entries.map((entry) => texts.get(entry)).join("\n"));
   let wasm: Uint8Array<ArrayBuffer> | undefined;
   const flags = ["-O3", "--converge", "--runtime", "stub", "--noAssert", "--enable", "simd"];
   if (shared) flags.push(...SHARED);
-  const { error, stderr } = await asc.main([entry, ...flags, "--outFile", "kernels.wasm"], {
+  const { error, stderr } = await asc.main(["entry.as.ts", ...flags, "--outFile", "kernels.wasm"], {
     readFile: (path) => texts.get(basename(path)) ?? null,
     writeFile: (_, contents) => {
       wasm = contents as Uint8Array<ArrayBuffer>;
@@ -29,18 +35,27 @@ export async function compileModule(folder: string, entry: string, shared = fals
   return wasm;
 }
 
-/** The texts of bytes.ts and, for a memory that threads share, of sharedbytes.ts. probe.as.ts is for tests and no part of them. */
-export async function compileKernels(folder: string): Promise<{ bytes: string; sharedbytes: string }> {
+/** What each module exports, a file a list; frame.as.ts is what all have. */
+const FAMILIES = { core: ["core.as.ts"], wide: ["wide.as.ts"], shared: ["core.as.ts", "wide.as.ts"] };
+
+/**
+ * The texts of corebytes.ts, widebytes.ts and, of all kernels for a memory that threads share, sharedbytes.ts.
+ * probe.as.ts is for tests and no part of them.
+ */
+export async function compileKernels(folder: string): Promise<Record<string, string>> {
   const sha256 = createHash("sha256");
   for (const [name, text] of sources(folder)) if (name !== "probe.as.ts") sha256.update(`${name}\n${text}`);
   const source = sha256.digest("hex");
-  const text = async (prefix: string, shared: boolean): Promise<string> =>
-    `// Made by tools/kernels.ts (npm run gen) from the *.as.ts files beside it. Do not edit.
-
-/** sha256 of the sources, names and texts in bytewise order. */
-export const ${prefix}SOURCES_SHA256 = "${source}";
-export const ${prefix}KERNELS_BASE64 =
-  "${Buffer.from(await compileModule(folder, "index.as.ts", shared)).toString("base64")}";
+  const files: Record<string, string> = {};
+  for (const [family, entries] of Object.entries(FAMILIES)) {
+    const wasm = await compileModule(folder, ["frame.as.ts", ...entries], family === "shared");
+    // hex: gzip sees whole bytes, and makes a quarter less of it than of base64 (measured)
+    files[`${family}bytes`] =
+      `// Made by tools/kernels.ts (npm run gen) from the *.as.ts files beside it, whose sha256 (names and texts in bytewise order) is
+// ${source}. Do not edit.
+export const ${family.toUpperCase()}_KERNELS =
+  "${Buffer.from(wasm).toString("hex")}";
 `;
-  return { bytes: await text("", false), sharedbytes: await text("SHARED_", true) };
+  }
+  return files;
 }

@@ -1,7 +1,4 @@
-/**
- * Makes packages/napier/src/kernels/bytes.ts and sharedbytes.ts: the kernels compiled to WebAssembly, in base64, with the
- * sha256 of their sources; the second for a memory that threads share.
- */
+/** Makes packages/napier/src/kernels/corebytes.ts, widebytes.ts and sharedbytes.ts: the kernels compiled to WebAssembly, in hex. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compileKernels } from "./compile.ts";

@@ -19,9 +19,16 @@ import {
   view,
   wrap,
 } from "./tensor.ts";
+import { core } from "./wasm.ts";
 
-const CROSS_ENTROPY = { f32: "cross_entropy_f32", f64: "cross_entropy_f64" } as const;
-const CROSS_ENTROPY_WITH_GRAD = { f32: "cross_entropy_with_grad_f32", f64: "cross_entropy_with_grad_f64" } as const;
+const CROSS_ENTROPY = {
+  f32: [{ kernel: "cross_entropy_f32", areas: [0, 1, 2, 3] }],
+  f64: [{ kernel: "cross_entropy_f64", areas: [0, 1, 2] }],
+} as const;
+const CROSS_ENTROPY_WITH_GRAD = {
+  f32: [{ kernel: "cross_entropy_with_grad_f32", areas: [0, 1, 2, 3, 4, 5] }],
+  f64: [{ kernel: "cross_entropy_with_grad_f64", areas: [0, 1, 2, 3, 4] }],
+} as const;
 
 /**
  * Where the kernels' losses go: sums over rows take them as f64; each on its own is, in f32, −logSoftmax(x)[y] to the
@@ -33,7 +40,7 @@ function rowLosses(x: View, reduction: ReductionName): { losses: Float64Array; r
 }
 
 /** The kernels for f32 take the rounded losses too. */
-function lossAreas(x: View, losses: Float64Array, rounded: Float32Array | undefined): Job["args"] {
+function lossAreas(x: View, losses: Float64Array, rounded: Float32Array | undefined): Job["areas"] {
   const exact = perRow("f64", undefined, losses);
   return x.dtype === "f32" ? [exact, perRow("f32", undefined, rounded)] : [exact];
 }
@@ -50,9 +57,10 @@ export function prepareCrossEntropy(
   const y = classIndices(caller, targets, x);
   if (reduction === "none" && options.out !== undefined) receiver(caller, x, x.rows, options.out, [x]);
   const { losses, rounded } = rowLosses(x, reduction);
-  const args = [...lossAreas(x, losses, rounded), areaOf(x, x.data), perRow("i32", y)];
+  const areas = [...lossAreas(x, losses, rounded), areaOf(x, x.data), perRow("i32", y)];
   return {
-    job: { kernel: CROSS_ENTROPY[x.dtype], rows: x.rows, classes: x.classes, args },
+    family: core,
+    job: { rows: x.rows, classes: x.classes, areas, calls: CROSS_ENTROPY[x.dtype] },
     finish: () => reduce(caller, rounded ?? losses, reduction, x, options.out),
   };
 }
@@ -69,7 +77,7 @@ export function prepareCrossEntropyWithGrad(
   const y = classIndices(caller, targets, x);
   const out = receiver(caller, x, x.data.length, options.out, [x]);
   const { losses, rounded } = rowLosses(x, reduction);
-  const args = [
+  const areas = [
     ...lossAreas(x, losses, rounded),
     areaOf(x, undefined, out),
     areaOf(x, x.data),
@@ -77,7 +85,8 @@ export function prepareCrossEntropyWithGrad(
     perRow("f64", reduction === "mean" ? 1 / x.rows : 1),
   ];
   return {
-    job: { kernel: CROSS_ENTROPY_WITH_GRAD[x.dtype], rows: x.rows, classes: x.classes, args },
+    family: core,
+    job: { rows: x.rows, classes: x.classes, areas, calls: CROSS_ENTROPY_WITH_GRAD[x.dtype] },
     finish: () => ({ loss: reduce(caller, rounded ?? losses, reduction, x), dlogits: wrap(x, out, x.shape) }),
   };
 }

@@ -1,45 +1,46 @@
+import type { RowKernel } from "./kernels.ts";
 import type { Dtype, View } from "./tensor.ts";
+import type { Family } from "./wasm.ts";
 
-type Source = readonly number[] | Float32Array | Float64Array | Int32Array;
-type Sink = number[] | Float32Array | Float64Array;
+type Source = readonly number[] | Float32Array | Float64Array | Int32Array | Uint8Array;
+type Sink = number[] | Float32Array | Float64Array | Int32Array;
 
-/** One array that a kernel takes: `width` numbers for each row. */
+/** One array that kernels take: `width` numbers for each row. With neither `from` nor `to` it is scratch. */
 export interface Area {
-  readonly type: Dtype | "i32";
+  readonly type: Dtype | "i32" | "u8";
   readonly width: number;
   /** In the data, a row's numbers stand this far apart. */
   readonly inner: number;
-  /** Copied into the workspace before the kernel runs; a number fills the area. */
-  readonly from: Source | number | undefined;
-  /** Receives the area after the kernel. */
+  /** Copied into the workspace before the kernels run; a number, or numbers for one row, fill every row of the area. */
+  readonly from: Source | number | { readonly eachRow: Source } | undefined;
+  /** Receives the area after the kernels. */
   readonly to: Sink | undefined;
 }
 
-/** A kernel over rows that do not depend on each other: (…areas, rows, classes). */
-type RowKernel = `${RowKernelName}_${Dtype}`;
-type RowKernelName =
-  | "log_sum_exp"
-  | "log_softmax"
-  | "softmax"
-  | "cross_entropy"
-  | "cross_entropy_with_grad"
-  | `${"log_sum_exp" | "log_softmax" | "softmax"}_backward`;
-
-/** A call of such a kernel on all rows. */
-export interface Job {
+/** A kernel on all rows: (…areas, …numbers, rows, classes). Rows do not depend on each other. */
+export interface KernelCall {
   readonly kernel: RowKernel;
-  readonly rows: number;
-  readonly classes: number;
-  /** In the kernel's order; the same area can be two arguments. */
-  readonly args: readonly Area[];
+  /** Which of the job's areas, in the kernel's order. */
+  readonly areas: readonly number[];
+  readonly numbers?: readonly number[];
 }
 
-/** A job and what becomes of its results: run by `runNow`, or by a pool. */
+/** What is done to all rows: the calls, one after another, on each tile of them. */
+export interface Job {
+  readonly rows: number;
+  readonly classes: number;
+  readonly areas: readonly Area[];
+  readonly calls: readonly KernelCall[];
+}
+
+/** A job and what becomes of its results: run by `runNow` on its family's kernels, or by a pool, whose module has all. */
 export interface Prepared<R> {
+  readonly family: Family;
   readonly job: Job;
   finish(): R;
 }
 
+/** As many numbers a row as the argument has. */
 export function areaOf({ dtype, classes, inner }: View, from?: Area["from"], to?: Sink): Area {
   return { type: dtype, width: classes, inner, from, to };
 }
@@ -47,4 +48,9 @@ export function areaOf({ dtype, classes, inner }: View, from?: Area["from"], to?
 /** One number a row. */
 export function perRow(type: Area["type"], from?: Area["from"], to?: Sink): Area {
   return { type, width: 1, inner: 1, from, to };
+}
+
+/** Numbers of each row that calls leave for later ones. */
+export function scratch(type: Area["type"], width: number): Area {
+  return { type, width, inner: 1, from: undefined, to: undefined };
 }

@@ -21,12 +21,19 @@ import {
   wrap,
   wrapRows,
 } from "./tensor.ts";
+import { core } from "./wasm.ts";
 
 const OPTIONS = ["shape", "axis", "dtype", "out"];
 export type RowOptions = Options & Out;
 
-const LOG_SUM_EXP = { f32: "log_sum_exp_f32", f64: "log_sum_exp_f64" } as const;
-const LOG_SUM_EXP_BACKWARD = { f32: "log_sum_exp_backward_f32", f64: "log_sum_exp_backward_f64" } as const;
+const LOG_SUM_EXP = {
+  f32: [{ kernel: "log_sum_exp_f32", areas: [0, 1] }],
+  f64: [{ kernel: "log_sum_exp_f64", areas: [0, 1] }],
+} as const;
+const LOG_SUM_EXP_BACKWARD = {
+  f32: [{ kernel: "log_sum_exp_backward_f32", areas: [0, 1, 2] }],
+  f64: [{ kernel: "log_sum_exp_backward_f64", areas: [0, 1, 2] }],
+} as const;
 
 /**
  * The logarithm of the sum of exponentials: the soft maximum that turns logits into log-probabilities.
@@ -56,9 +63,9 @@ export const logSumExp: Reduction<RowOptions> = ((logits: Logits, options?: RowO
 export function prepareLogSumExp(logits: Logits, options: RowOptions = {}): Prepared<number | Logits> {
   const x = viewWithOptions("logSumExp", "logits", logits, options, OPTIONS);
   const out = receiver("logSumExp", x, x.rows, options.out, [x]);
-  const args = [perRow(x.dtype, undefined, out), areaOf(x, x.data)];
-  const job = { kernel: LOG_SUM_EXP[x.dtype], rows: x.rows, classes: x.classes, args };
-  return { job, finish: () => wrapRows(x, out) };
+  const areas = [perRow(x.dtype, undefined, out), areaOf(x, x.data)];
+  const job = { rows: x.rows, classes: x.classes, areas, calls: LOG_SUM_EXP[x.dtype] };
+  return { family: core, job, finish: () => wrapRows(x, out) };
 }
 
 /** dlse of each row, in the logits' dtype. */
@@ -121,7 +128,7 @@ export function prepareLogSumExpBackward(
   const g = perRowGradients(caller, "dlse", dlse, x, options);
   const gradients = typeof g === "number" ? allocate(x, 1).fill(g) : g.data;
   const out = receiver(caller, x, x.data.length, options.out, typeof g === "number" ? [x] : [x, g]);
-  const args = [areaOf(x, undefined, out), perRow(x.dtype, gradients), areaOf(x, x.data)];
-  const job = { kernel: LOG_SUM_EXP_BACKWARD[x.dtype], rows: x.rows, classes: x.classes, args };
-  return { job, finish: () => wrap(x, out, x.shape) };
+  const areas = [areaOf(x, undefined, out), perRow(x.dtype, gradients), areaOf(x, x.data)];
+  const job = { rows: x.rows, classes: x.classes, areas, calls: LOG_SUM_EXP_BACKWARD[x.dtype] };
+  return { family: core, job, finish: () => wrap(x, out, x.shape) };
 }

@@ -3,7 +3,7 @@
  * For results to rely on, use logSoftmax and crossEntropy.
  */
 import { checkData, checkOneOf } from "./check.ts";
-import { workspace } from "./wasm.ts";
+import { core } from "./wasm.ts";
 
 export type Format = "f16" | "bf16" | "f32" | "f64";
 
@@ -34,8 +34,8 @@ function roundTo(x: number, format: Format): number {
   return rounded === 0 && x < 0 ? -0 : rounded;
 }
 
-const exp = (x: number, format: Format): number => roundTo(workspace().kernels.exp_f64(x), format);
-const log = (x: number, format: Format): number => roundTo(workspace().kernels.log_f64(x), format);
+const exp = (x: number, format: Format): number => roundTo(core.space().kernels.exp_f64(x), format);
+const log = (x: number, format: Format): number => roundTo(core.space().kernels.log_f64(x), format);
 
 function check(caller: string, logits: ArrayLike<number>, format: Format): number[] {
   checkData(caller, "logits", logits);
@@ -146,7 +146,7 @@ export function logSumExpForm(
  */
 export function naiveCrossEntropyWithGrad(dx: Float32Array, x: Float32Array, y: number, scale: number): number {
   const { fround } = Math;
-  const { exp_f64, log_f64 } = workspace().kernels;
+  const { exp_f64, log_f64 } = core.space().kernels;
   const classes = x.length;
   let sum = 0;
   for (let j = 0; j < classes; j++) {

@@ -3,7 +3,7 @@ import { Crew, closed, join } from "./crew.ts";
 import { type LossWithGrad, prepareCrossEntropy, prepareCrossEntropyWithGrad } from "./crossentropy.ts";
 import { cores, whyNone } from "./helpers.ts";
 import type { Prepared } from "./job.ts";
-import { SHARED_KERNELS_BASE64 } from "./kernels/sharedbytes.ts";
+import { SHARED_KERNELS } from "./kernels/sharedbytes.ts";
 import { type LogSumExpBackward, prepareLogSumExp, prepareLogSumExpBackward, type RowOptions } from "./logsumexp.ts";
 import type { Loss, LossOptions } from "./reduction.ts";
 import { runNow } from "./runner.ts";
@@ -43,7 +43,7 @@ class Pool {
     this.threads = reason === undefined ? threads : 1;
     this.reason = reason;
     if (this.threads > 1) {
-      module ??= new WebAssembly.Module(decode(SHARED_KERNELS_BASE64));
+      module ??= new WebAssembly.Module(decode(SHARED_KERNELS));
       this.#crew = new Crew(module, this.threads);
     }
     join(this, () => {

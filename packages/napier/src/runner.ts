@@ -1,26 +1,27 @@
-import type { Area, Job, Prepared } from "./job.ts";
-import { type Memory, type Space, workspace } from "./wasm.ts";
+import type { Area, Job, KernelCall, Prepared } from "./job.ts";
+import type { Memory, Space } from "./wasm.ts";
 
 /** Tiles of this size stay in the second-level cache from copy to copy. */
 const TILE_BYTES = 65536;
 /** What is copied out at once: with 2 MB instead of 1 MB, 65,536 × 100 takes 7 to 9 % less; 4 MB does no better (measured). */
 export const OUT_BYTES = 1 << 21;
 
-const sizeOf = ({ type }: Area): number => (type === "f64" ? 8 : 4);
+const SIZES = { f64: 8, f32: 4, i32: 4, u8: 1 } as const;
+const sizeOf = ({ type }: Area): number => SIZES[type];
 
 export const rowBytes = (area: Area): number => area.width * sizeOf(area);
 
 /** Whole rows of a tile, at least one. */
-export function tileRows({ args, rows }: Job): number {
+export function tileRows({ areas, rows }: Job): number {
   let largest = 1;
-  for (const area of args) largest = Math.max(largest, rowBytes(area));
+  for (const area of areas) largest = Math.max(largest, rowBytes(area));
   return Math.max(1, Math.min(rows, Math.floor(TILE_BYTES / largest)));
 }
 
 /** Copies rows into an area, class by class. */
 export function copyIn(memory: Memory, address: number, area: Area, first: number, count: number): void {
   const { width, inner, from: data } = area;
-  if (data === undefined || typeof data === "number") return;
+  if (data === undefined || typeof data === "number" || "eachRow" in data) return;
   const target = memory[area.type];
   const start = address / sizeOf(area);
   if (inner === 1) {
@@ -57,49 +58,59 @@ export function copyOut(memory: Memory, address: number, area: Area, first: numb
   }
 }
 
-/** An area that holds one number, `rows` rows of it. */
+/** An area whose rows are all alike: `rows` of them. */
 export function fillConstant(memory: Memory, address: number, area: Area, rows: number): void {
-  if (typeof area.from !== "number") return;
+  const { from, width } = area;
   const start = address / sizeOf(area);
-  memory[area.type].fill(area.from, start, start + rows * area.width);
+  const target = memory[area.type];
+  if (typeof from === "number") target.fill(from, start, start + rows * width);
+  else if (from !== undefined && "eachRow" in from) {
+    for (let i = 0; i < rows; i++) target.set(from.eachRow as ArrayLike<number>, start + i * width);
+  }
 }
 
-/** Where among the arguments each argument's area stands first. */
-export const firstUse = (args: readonly Area[]): number[] => args.map((area) => args.indexOf(area));
-
-export function callKernel({ kernels }: Space, { kernel, classes }: Job, at: readonly number[], count: number): void {
-  const call = kernels[kernel] as (...args: number[]) => void;
+/** Calls a kernel on `count` rows of areas at these addresses. */
+function callKernel(
+  { kernels }: Space,
+  { kernel, areas, numbers }: KernelCall,
+  at: readonly number[],
+  count: number,
+  classes: number,
+): void {
+  const call = kernels[kernel];
   // a spread costs as much as a short row
-  if (at.length === 2) call(at[0], at[1], count, classes);
-  else if (at.length === 3) call(at[0], at[1], at[2], count, classes);
-  else call(...at, count, classes);
+  if (numbers !== undefined) call(...areas.map((n) => at[n]), ...numbers, count, classes);
+  else if (areas.length === 2) call(at[areas[0]], at[areas[1]], count, classes);
+  else if (areas.length === 3) call(at[areas[0]], at[areas[1]], at[areas[2]], count, classes);
+  else call(...areas.map((n) => at[n]), count, classes);
+}
+
+/** All calls of a job on a tile. */
+export function callKernels(space: Space, { calls, classes }: Job, at: readonly number[], count: number): void {
+  for (let n = 0; n < calls.length; n++) callKernel(space, calls[n], at, count, classes);
 }
 
 /** Runs a job on the calling thread. */
-export function runNow<R>({ job, finish }: Prepared<R>, space: Space = workspace()): R {
-  const { args, rows } = job;
-  const use = firstUse(args);
+export function runNow<R>({ family, job, finish }: Prepared<R>, space: Space = family.space()): R {
+  const { areas, rows } = job;
   const size = tileRows(job);
   // rows whose results are collected before they are copied out
   const batch = Math.min(rows, size * Math.max(1, Math.floor(OUT_BYTES / TILE_BYTES)));
-  const bytes = args.map(rowBytes);
-  const addresses = space.layout(
-    ...args.map(({ to }, n) => (use[n] < n ? 0 : bytes[n] * (to === undefined ? size : batch))),
-  );
-  for (let n = 0; n < args.length; n++) fillConstant(space, addresses[n], args[n], size);
+  const bytes = areas.map(rowBytes);
+  const addresses = space.layout(...areas.map(({ to }, n) => bytes[n] * (to === undefined ? size : batch)));
+  for (let n = 0; n < areas.length; n++) fillConstant(space, addresses[n], areas[n], size);
   const at = addresses.slice();
   for (let first = 0; first < rows; first += batch) {
     const end = Math.min(rows, first + batch);
     for (let row = first; row < end; row += size) {
       const count = Math.min(size, end - row);
-      for (let n = 0; n < args.length; n++) {
-        const collected = args[n].to === undefined ? 0 : (row - first) * bytes[n];
-        at[n] = addresses[use[n]] + collected;
-        if (use[n] === n) copyIn(space, at[n], args[n], row, count);
+      for (let n = 0; n < areas.length; n++) {
+        at[n] = addresses[n] + (areas[n].to === undefined ? 0 : (row - first) * bytes[n]);
+        copyIn(space, at[n], areas[n], row, count);
       }
-      callKernel(space, job, at, count);
+      callKernels(space, job, at, count);
     }
-    for (let n = 0; n < args.length; n++) if (use[n] === n) copyOut(space, addresses[n], args[n], first, end - first);
+    for (let n = 0; n < areas.length; n++) copyOut(space, addresses[n], areas[n], first, end - first);
   }
   return finish();
 }

@@ -11,34 +11,49 @@ import {
   viewWithOptions,
   wrap,
 } from "./tensor.ts";
+import { core } from "./wasm.ts";
 
 const OPTIONS = ["shape", "axis", "dtype", "out"];
 export type MapOptions = Options & Out;
 
-// By dtype, and written out: joining a name costs more than a short row.
-const LOG_SOFTMAX = { f32: "log_softmax_f32", f64: "log_softmax_f64" } as const;
-const SOFTMAX = { f32: "softmax_f32", f64: "softmax_f64" } as const;
-const LOG_SOFTMAX_BACKWARD = { f32: "log_softmax_backward_f32", f64: "log_softmax_backward_f64" } as const;
-const SOFTMAX_BACKWARD = { f32: "softmax_backward_f32", f64: "softmax_backward_f64" } as const;
+// Written out once: building them costs more than a short row.
+const LOG_SOFTMAX = {
+  f32: [{ kernel: "log_softmax_f32", areas: [0, 1] }],
+  f64: [{ kernel: "log_softmax_f64", areas: [0, 1] }],
+} as const;
+const SOFTMAX = {
+  f32: [{ kernel: "softmax_f32", areas: [0, 1] }],
+  f64: [{ kernel: "softmax_f64", areas: [0, 1] }],
+} as const;
+// dx takes the place of g
+const LOG_SOFTMAX_BACKWARD = {
+  f32: [{ kernel: "log_softmax_backward_f32", areas: [0, 0, 1] }],
+  f64: [{ kernel: "log_softmax_backward_f64", areas: [0, 0, 1] }],
+} as const;
+const SOFTMAX_BACKWARD = {
+  f32: [{ kernel: "softmax_backward_f32", areas: [0, 0, 1] }],
+  f64: [{ kernel: "softmax_backward_f64", areas: [0, 0, 1] }],
+} as const;
 
 function map(
   caller: string,
-  kernel: typeof LOG_SOFTMAX | typeof SOFTMAX,
+  calls: typeof LOG_SOFTMAX | typeof SOFTMAX,
   logits: Logits,
   options: MapOptions,
 ): Prepared<Logits> {
   const x = viewWithOptions(caller, "logits", logits, options, OPTIONS);
   const out = receiver(caller, x, x.data.length, options.out, [x]);
-  const args = [areaOf(x, undefined, out), areaOf(x, x.data)];
+  const areas = [areaOf(x, undefined, out), areaOf(x, x.data)];
   return {
-    job: { kernel: kernel[x.dtype], rows: x.rows, classes: x.classes, args },
+    family: core,
+    job: { rows: x.rows, classes: x.classes, areas, calls: calls[x.dtype] },
     finish: () => wrap(x, out, x.shape),
   };
 }
 
 function backward(
   caller: string,
-  kernel: typeof LOG_SOFTMAX_BACKWARD | typeof SOFTMAX_BACKWARD,
+  calls: typeof LOG_SOFTMAX_BACKWARD | typeof SOFTMAX_BACKWARD,
   names: readonly [string, string],
   gradient: Logits,
   saved: Logits,
@@ -47,10 +62,10 @@ function backward(
   const g = viewWithOptions(caller, names[0], gradient, options, OPTIONS, saved);
   const s = viewLike(caller, names[1], saved, g, options);
   const out = receiver(caller, g, g.data.length, options.out, [g, s]);
-  const dx = areaOf(g, g.data, out); // takes the place of g
-  const args = [dx, dx, areaOf(g, s.data)];
+  const areas = [areaOf(g, g.data, out), areaOf(g, s.data)];
   return {
-    job: { kernel: kernel[g.dtype], rows: g.rows, classes: g.classes, args },
+    family: core,
+    job: { rows: g.rows, classes: g.classes, areas, calls: calls[g.dtype] },
     finish: () => wrap(g, out, g.shape),
   };
 }

@@ -1,7 +1,8 @@
 import type { Area, Job } from "./job.ts";
-import { callKernel, copyIn, copyOut } from "./runner.ts";
+import type { Kernels } from "./kernels.ts";
+import { callKernels, copyIn, copyOut } from "./runner.ts";
 import { isShared } from "./tensor.ts";
-import { type Kernels, Space } from "./wasm.ts";
+import { Space } from "./wasm.ts";
 
 /** A kernel's name and its arguments. */
 export type Call = readonly [kernel: keyof Kernels, args: readonly number[]];
@@ -17,11 +18,9 @@ export interface Plan {
   readonly id: number;
   /** For workers, arrays that are not shared are replaced by empty ones. */
   readonly job: Job;
-  /** Where among the arguments each argument's area stands first. */
-  readonly use: readonly number[];
   /** Rows of a tile. */
   readonly size: number;
-  /** Where each argument's area is in slot or for thread 0, and the bytes from one to the next. */
+  /** Where each area is in slot or for thread 0, and the bytes from one to the next. */
   readonly addresses: readonly number[];
   readonly strides: readonly number[];
 }
@@ -76,7 +75,8 @@ export const SCRATCH = 1664;
  * go through slots, which the caller fills and empties.
  */
 export function isOwn({ from, to }: Area): boolean {
-  return (typeof from !== "object" || isShared(from)) && (to === undefined || isShared(to));
+  const isFilled = typeof from !== "object" || "eachRow" in from;
+  return (isFilled || isShared(from)) && (to === undefined || isShared(to));
 }
 
 /** How long a worker looks for work before it sleeps: waking takes as long, and training has work again by then. */
@@ -204,19 +204,15 @@ export class Thread {
 
   /** A tile of the plan: copies what is shared, and calls the kernel. */
   tile(space: Space, tile: number, slot: number): void {
-    const { job, use, size, addresses, strides } = this.plan as Plan;
-    const { args, rows } = job;
+    const { job, size, addresses, strides } = this.plan as Plan;
+    const { areas, rows } = job;
     const first = tile * size;
     const count = Math.min(size, rows - first);
-    const own = args.map(isOwn);
-    const at = args.map((_, n) => addresses[n] + strides[n] * (own[n] ? this.#start.thread : slot));
-    for (let n = 0; n < args.length; n++) {
-      if (use[n] === n && own[n]) copyIn(space, at[n], args[n], first, count);
-    }
-    callKernel(space, job, at, count);
-    for (let n = 0; n < args.length; n++) {
-      if (use[n] === n && own[n]) copyOut(space, at[n], args[n], first, count);
-    }
+    const own = areas.map(isOwn);
+    const at = areas.map((_, n) => addresses[n] + strides[n] * (own[n] ? this.#start.thread : slot));
+    for (let n = 0; n < areas.length; n++) if (own[n]) copyIn(space, at[n], areas[n], first, count);
+    callKernels(space, job, at, count);
+    for (let n = 0; n < areas.length; n++) if (own[n]) copyOut(space, at[n], areas[n], first, count);
   }
 
   /** A worker's life between two mails: it does tasks, spins a little, sleeps; `tell` wakes the caller where that waits. */

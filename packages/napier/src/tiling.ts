@@ -1,6 +1,6 @@
 import type { Crew } from "./crew.ts";
 import type { Area, Prepared } from "./job.ts";
-import { copyIn, copyOut, fillConstant, firstUse, OUT_BYTES, rowBytes, runNow, tileRows } from "./runner.ts";
+import { copyIn, copyOut, fillConstant, OUT_BYTES, rowBytes, runNow, tileRows } from "./runner.ts";
 import { isShared } from "./tensor.ts";
 import { isOwn, type Plan, RING, TILE } from "./thread.ts";
 
@@ -18,13 +18,12 @@ const line = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 /** Runs a job on the threads of the crew, which the call has to itself. */
 export async function runTiles<R>(crew: Crew, prepared: Prepared<R>): Promise<R> {
   const { job, finish } = prepared;
-  const { args, rows } = job;
+  const { areas, rows } = job;
   const size = tileRows(job);
   const tiles = Math.ceil(rows / size);
   if (tiles < 2) return runNow(prepared);
   const workers = crew.threads - 1;
-  const use = firstUse(args);
-  const bytes = args.map((area) => size * rowBytes(area));
+  const bytes = areas.map((area) => size * rowBytes(area));
   const all = bytes.reduce((sum, b) => sum + b, 1);
   const slots = Math.min(
     tiles,
@@ -32,20 +31,19 @@ export async function runTiles<R>(crew: Crew, prepared: Prepared<R>): Promise<R>
     Math.max(2 * workers, Math.min(2 * HIGH * workers, Math.floor(SLOT_BYTES / all))),
   );
   // one slot more for tiles that the caller does itself
-  const strides = args.map((area, n) => (isOwn(area) ? line(bytes[n]) + 64 : bytes[n]));
+  const strides = areas.map((area, n) => (isOwn(area) ? line(bytes[n]) + 64 : bytes[n]));
   const places = (area: Area): number => (isOwn(area) ? crew.threads : slots + 1);
-  const sizes = args.map((area, n) => (use[n] < n ? 0 : strides[n] * places(area)));
-  const { id, space, addresses: laid } = crew.room(sizes);
-  const addresses = args.map((_, n) => laid[use[n]]);
-  args.forEach((area, n) => {
+  const sizes = areas.map((area, n) => strides[n] * places(area));
+  const { id, space, addresses } = crew.room(sizes);
+  areas.forEach((area, n) => {
     for (let place = 0; place < places(area); place++)
       fillConstant(space, addresses[n] + place * strides[n], area, size);
   });
-  const plan: Plan = { id, job, use, size, addresses, strides };
+  const plan: Plan = { id, job, size, addresses, strides };
   crew.thread.plan = plan;
-  crew.sendPlan(forWorkers(plan), args.some(isOwnData));
+  crew.sendPlan(forWorkers(plan), areas.some(isOwnData));
 
-  const slotted = args.map((area, n) => ({ area, n })).filter(({ area, n }) => use[n] === n && !isOwn(area));
+  const slotted = areas.map((area, n) => ({ area, n })).filter(({ area }) => !isOwn(area));
   const copyTileIn = (tile: number, slot: number): void => {
     const count = Math.min(size, rows - tile * size);
     for (const { area, n } of slotted) copyIn(space, addresses[n] + slot * strides[n], area, tile * size, count);
@@ -110,5 +108,5 @@ const isOwnData = ({ from, to }: Area): boolean => isShared(from) || isShared(to
 /** What is not shared stays here: a worker has an empty array in its place. */
 function forWorkers({ job, ...plan }: Plan): Plan {
   const seen = (area: Area): Area => (isOwn(area) ? area : { ...area, from: area.from && [], to: area.to && [] });
-  return { ...plan, job: { ...job, args: job.args.map(seen) } };
+  return { ...plan, job: { ...job, areas: job.areas.map(seen) } };
 }

@@ -1,103 +1,11 @@
-import { KERNELS_BASE64 } from "./kernels/bytes.ts";
+import { CORE_KERNELS } from "./kernels/corebytes.ts";
+import type { Kernels } from "./kernels.ts";
 
-type Kernel2 = (out: number, x: number, rows: number, classes: number) => void;
-type Kernel3 = (out: number, a: number, b: number, rows: number, classes: number) => void;
-
-/** The module's exports; addresses are in bytes. The kernels' sources say what each writes. */
-export interface Kernels {
-  memory: WebAssembly.Memory;
-  heap: WebAssembly.Global<"i32">;
-  /** What use_scratch wants. */
-  scratch_bytes: WebAssembly.Global<"i32">;
-  use_scratch(address: number): void;
-  exp_f64(x: number): number;
-  log_f64(x: number): number;
-  log_sum_exp_f32: Kernel2;
-  log_sum_exp_f64: Kernel2;
-  log_softmax_f32: Kernel2;
-  log_softmax_f64: Kernel2;
-  softmax_f32: Kernel2;
-  softmax_f64: Kernel2;
-  log_sum_exp_backward_f32: Kernel3;
-  log_sum_exp_backward_f64: Kernel3;
-  log_softmax_backward_f32: Kernel3;
-  log_softmax_backward_f64: Kernel3;
-  softmax_backward_f32: Kernel3;
-  softmax_backward_f64: Kernel3;
-  cross_entropy_f32(losses: number, rounded: number, x: number, y: number, rows: number, classes: number): void;
-  cross_entropy_f64: Kernel3;
-  cross_entropy_with_grad_f32(
-    losses: number,
-    rounded: number,
-    dx: number,
-    x: number,
-    y: number,
-    scales: number,
-    rows: number,
-    classes: number,
-  ): void;
-  cross_entropy_with_grad_f64(
-    losses: number,
-    dx: number,
-    x: number,
-    y: number,
-    scales: number,
-    rows: number,
-    classes: number,
-  ): void;
-  linear_f32(
-    out: number,
-    x: number,
-    w: number,
-    bias: number,
-    rows: number,
-    inputs: number,
-    panels: number,
-    xStride: number,
-    outStride: number,
-  ): void;
-  linear_backward_weight_f32(
-    dw: number,
-    g: number,
-    x: number,
-    rows: number,
-    inputs: number,
-    panels: number,
-    gStride: number,
-    xStride: number,
-  ): void;
-  transpose_panels_f32(wt: number, w: number, inputs: number, outputs: number): void;
-  scale_rows_f32(
-    out: number,
-    x: number,
-    center: number,
-    factor: number,
-    rows: number,
-    features: number,
-    stride: number,
-  ): void;
-  move_rows_f32(out: number, x: number, rows: number, columns: number, outStride: number, xStride: number): void;
-  relu_f32(out: number, x: number, count: number): void;
-  relu_backward_f32(dx: number, g: number, out: number, count: number): void;
-  adamw_f32(
-    w: number,
-    mean: number,
-    square: number,
-    g: number,
-    count: number,
-    decay: number,
-    beta1: number,
-    beta2: number,
-    rate: number,
-    correction: number,
-    epsilon: number,
-  ): void;
-}
-
-/** Buffer is 60 times faster than atob, where there is one. */
-export function decode(base64: string): Uint8Array<ArrayBuffer> {
-  const { Buffer } = globalThis as { Buffer?: { from(text: string, encoding: "base64"): Uint8Array<ArrayBuffer> } };
-  return Buffer ? Buffer.from(base64, "base64") : Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+/** Buffer is many times faster, where there is one. */
+export function decode(hex: string): Uint8Array<ArrayBuffer> {
+  const { Buffer } = globalThis as { Buffer?: { from(text: string, encoding: "hex"): Uint8Array<ArrayBuffer> } };
+  if (Buffer) return Buffer.from(hex, "hex");
+  return Uint8Array.from({ length: hex.length / 2 }, (_, k) => Number.parseInt(hex.slice(2 * k, 2 * k + 2), 16));
 }
 
 const PAGE = 65536;
@@ -108,6 +16,7 @@ export interface Memory {
   readonly f32: Float32Array;
   readonly f64: Float64Array;
   readonly i32: Int32Array;
+  readonly u8: Uint8Array;
 }
 
 /** Kernels on a memory. */
@@ -117,6 +26,7 @@ export class Space implements Memory {
   f32!: Float32Array;
   f64!: Float64Array;
   i32!: Int32Array;
+  u8!: Uint8Array;
   readonly #memory: WebAssembly.Memory;
   readonly #start: number;
 
@@ -165,23 +75,31 @@ export class Space implements Memory {
     this.f32 = new Float32Array(buffer);
     this.f64 = new Float64Array(buffer);
     this.i32 = new Int32Array(buffer);
+    this.u8 = new Uint8Array(buffer);
   }
 }
 
-let compiled: WebAssembly.Module | undefined;
+/** Kernels that are loaded together: compiled when the first operation asks for them. */
+export class Family {
+  readonly #hex: string;
+  #module: WebAssembly.Module | undefined;
+  #space: Space | undefined;
 
-/** One instance of the kernels with a memory of its own. */
-export class Workspace extends Space {
-  constructor() {
-    compiled ??= new WebAssembly.Module(decode(KERNELS_BASE64));
-    super(compiled);
+  constructor(hex: string) {
+    this.#hex = hex;
+  }
+
+  /** An instance with a memory of its own. */
+  create(): Space {
+    this.#module ??= new WebAssembly.Module(decode(this.#hex));
+    return new Space(this.#module);
+  }
+
+  /** The instance that the plain operations share: they are synchronous, so one call is over before the next lays out. */
+  space(): Space {
+    this.#space ??= this.create();
+    return this.#space;
   }
 }
 
-let shared: Workspace | undefined;
-
-/** The instance that the plain operations share: they are synchronous, so one call is over before the next lays out. */
-export function workspace(): Workspace {
-  shared ??= new Workspace();
-  return shared;
-}
+export const core: Family = new Family(CORE_KERNELS);

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { compileKernels } from "../../../tools/compile.ts";
 import { SCRATCH } from "../src/thread.ts";
-import { workspace } from "../src/wasm.ts";
+import { core } from "../src/wasm.ts";
 
 const folder = fileURLToPath(new URL("../src/kernels/", import.meta.url));
 
@@ -14,6 +14,6 @@ test("the committed kernels are what their sources compile to, byte for byte", a
 });
 
 test("each thread of a pool has as many bytes to scribble on as the kernels want, on cache lines of its own", () => {
-  expect(SCRATCH).toBe(workspace().kernels.scratch_bytes.value);
+  expect(SCRATCH).toBe(core.space().kernels.scratch_bytes.value);
   expect(SCRATCH % 64).toBe(0);
 });

@@ -14,7 +14,7 @@ import {
   softmaxBackward,
 } from "../src/index.ts";
 import * as naive from "../src/naive.ts";
-import { Workspace } from "../src/wasm.ts";
+import { core } from "../src/wasm.ts";
 
 // As a JavaScript caller would: the types would refuse most of these.
 const wrong = (value: unknown) => value as never;
@@ -387,7 +387,7 @@ test.each(MESSAGES)("%s", (call, message) => {
 });
 
 test("rows beyond what WebAssembly can address", () => {
-  const space = new Workspace();
+  const space = core.create();
   const [start] = space.layout(0);
   expect(() => space.layout(2 ** 33)).toThrow(
     new RangeError(`the kernels need ${start + 2 ** 33} bytes of WebAssembly memory, more than this runtime gives`),

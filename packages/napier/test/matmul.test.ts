@@ -3,10 +3,10 @@ import { linear, linearBackwardInput, linearBackwardWeight } from "../src/kernel
 import { relu, reluBackward, scaleRows } from "../src/kernels/rows.ref.ts";
 import { rng } from "../src/rng.ts";
 import { pack, panelsOf, unpack } from "../src/train/layers.ts";
-import { Workspace } from "../src/wasm.ts";
+import { core } from "../src/wasm.ts";
 
 const GUARD = -12345.678;
-const space = new Workspace();
+const space = core.create();
 
 /** Areas of these lengths filled with guard words, with guard words around each. */
 function areas(...lengths: number[]): number[] {

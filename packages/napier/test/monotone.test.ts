@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, test } from "vitest";
 import { BOUNDS } from "../src/bounds.ts";
 import * as napier from "../src/index.ts";
-import { workspace } from "../src/wasm.ts";
+import { core } from "../src/wasm.ts";
 import { check, DTYPES, fail, make, neighbour, SEED, ulp } from "./hostile.ts";
 
 console.log(`monotone tests: NAPIER_SEED=${SEED}`);
@@ -38,7 +38,7 @@ describe.each(DTYPES)("exp does not decrease from one float to the next, in %s",
   });
 
   test("among 40 equal classes, and the exponential itself", () => {
-    const { kernels } = workspace();
+    const { kernels } = core.space();
     check(1500, walks, (walk) => {
       let [last, previous] = [-1, -1];
       for (const t of walk) {

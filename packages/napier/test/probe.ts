@@ -18,7 +18,7 @@ const FOLDER = fileURLToPath(new URL("../src/kernels/", import.meta.url));
 
 /** The functions that the kernels inline, compiled for the test, and room for `count` numbers in and out. */
 export async function probe(count: number) {
-  const { instance } = await WebAssembly.instantiate(await compileModule(FOLDER, "probe.as.ts"));
+  const { instance } = await WebAssembly.instantiate(await compileModule(FOLDER, ["probe.as.ts"]));
   const kernels = instance.exports as unknown as Probe;
   const x = Math.ceil(kernels.heap.value / 64) * 64;
   const out = x + 8 * count;

@@ -1,4 +1,4 @@
-// What the tests measure by itself: the exponentials and logarithms that the kernels inline. Not part of bytes.ts.
+// What the tests measure by itself: the exponentials and logarithms that the kernels inline. In no family.
 
 import { EXP2, EXP_F32, REDUCTION, REDUCTION_F32 } from "./coefficients.as";
 import { exp2_biased, exp_any_f64, exp_biased_f64, F32, LOW, MAGIC, ONE, UNBIAS_F32 } from "./exp.as";

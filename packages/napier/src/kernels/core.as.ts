@@ -1,6 +1,5 @@
-// What the module exports. Each kernel: (out, …inputs, …saved, rows, classes), row-major, in elements of its dtype.
-/** First byte that the module does not use itself. */
-export const heap: usize = __heap_base;
+// The family that every program needs. Each kernel: (out, …inputs, …saved, …numbers, rows, classes), row-major, in elements
+// of its dtype.
 export { exp_f64 } from "./exp.as";
 export { log_f64 } from "./log1p.as";
 export { log_sum_exp_f32, log_sum_exp_f64 } from "./logsumexp.as";
@@ -16,4 +15,4 @@ export {
 export { linear_f32, linear_backward_weight_f32, transpose_panels_f32 } from "./matmul.as";
 export { move_rows_f32, relu_backward_f32, relu_f32, scale_rows_f32 } from "./rows.as";
 export { adamw_f32 } from "./optimizer.as";
-export { scratch_bytes, use_scratch } from "./scratch.as";
+export { fill_masked_f32, fill_masked_f64 } from "./mask.as";

@@ -1,0 +1,80 @@
+/** What the kernels' modules export. */
+
+type Both<Name extends string> = `${Name}_f32` | `${Name}_f64`;
+
+/** Kernels over rows that do not depend on each other: (…areas, …numbers, rows, classes). */
+export type RowKernel = CoreKernel | WideKernel;
+
+type CoreKernel = Both<
+  | "log_sum_exp"
+  | "log_softmax"
+  | "softmax"
+  | "cross_entropy"
+  | "cross_entropy_with_grad"
+  | "log_sum_exp_backward"
+  | "log_softmax_backward"
+  | "softmax_backward"
+  | "fill_masked"
+>;
+
+type WideKernel = "widen_f32" | "narrow_f32";
+
+/** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
+interface Named {
+  memory: WebAssembly.Memory;
+  heap: WebAssembly.Global<"i32">;
+  /** What use_scratch wants. */
+  scratch_bytes: WebAssembly.Global<"i32">;
+  use_scratch(address: number): void;
+  exp_f64(x: number): number;
+  log_f64(x: number): number;
+  linear_f32(
+    out: number,
+    x: number,
+    w: number,
+    bias: number,
+    rows: number,
+    inputs: number,
+    panels: number,
+    xStride: number,
+    outStride: number,
+  ): void;
+  linear_backward_weight_f32(
+    dw: number,
+    g: number,
+    x: number,
+    rows: number,
+    inputs: number,
+    panels: number,
+    gStride: number,
+    xStride: number,
+  ): void;
+  transpose_panels_f32(wt: number, w: number, inputs: number, outputs: number): void;
+  scale_rows_f32(
+    out: number,
+    x: number,
+    center: number,
+    factor: number,
+    rows: number,
+    features: number,
+    stride: number,
+  ): void;
+  move_rows_f32(out: number, x: number, rows: number, columns: number, outStride: number, xStride: number): void;
+  relu_f32(out: number, x: number, count: number): void;
+  relu_backward_f32(dx: number, g: number, out: number, count: number): void;
+  adamw_f32(
+    w: number,
+    mean: number,
+    square: number,
+    g: number,
+    count: number,
+    decay: number,
+    beta1: number,
+    beta2: number,
+    rate: number,
+    correction: number,
+    epsilon: number,
+  ): void;
+}
+
+export type Kernels = Named & Record<RowKernel, (...args: number[]) => void>;
