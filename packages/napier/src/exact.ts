@@ -125,6 +125,9 @@ export function log1p(a: Exact): Exact {
 
 /** log a for a > 0. */
 export function log(a: Exact): Exact {
+  const k = bitLength(a.n) + a.e - 1; // 2^k ≤ a < 2^(k+1)
+  // far below 1, a − 1 would lose it
+  if (k < -64) return add(mul(exact(k), LN2), log({ n: a.n, e: a.e - k }));
   return log1p(sub(a, ONE));
 }
 

@@ -15,3 +15,5 @@ export {
   type Options,
   type Tensor,
 } from "./tensor.ts";
+export { type CumulativeOptions, logCumSumExp, logCumSumExpBackward } from "./cumulative.ts";
+export { type ElementOptions, type GradientOf, logAddExp, logAddExpBackward } from "./logaddexp.ts";

@@ -17,7 +17,19 @@ type CoreKernel = Both<
   | "fill_masked"
 >;
 
-type WideKernel = "widen_f32" | "narrow_f32";
+/** Kernels of f64 rows, whatever the caller's dtype. */
+type WideKernel =
+  | "widen_f32"
+  | "narrow_f32"
+  | "narrow_rows_f32"
+  | "log_sum_exp_weighted_f64"
+  | "log_sum_exp_weighted_backward_f64"
+  | "nan_where_negative_f64"
+  | "log_mean_exp_f64"
+  | "log_add_exp_f64"
+  | "log_add_exp_backward_f64"
+  | "log_cum_sum_exp_f64"
+  | "log_cum_sum_exp_backward_f64";
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {
