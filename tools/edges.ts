@@ -1,7 +1,7 @@
 /** Makes docs/edges.md from the table that the tests run through every entry point. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { TABLE } from "./edgetable.ts";
+import { PAIRS, RUNNING, TABLE } from "./edgetable.ts";
 
 const value = (x: number): string => (Object.is(x, -0) ? "−0" : String(x).replace("Infinity", "∞").replace("-", "−"));
 const list = (xs: readonly number[]): string => `[${xs.map(value).join(", ")}]`;
@@ -10,6 +10,13 @@ export function edgesPage(): string {
   const rows = TABLE.map(
     ({ name, row, y, lse, softmax, logSoftmax, loss, grad }) =>
       `| ${name} | ${list(row)} | ${value(lse)} | ${list(softmax)} | ${list(logSoftmax)} | ${y} | ${value(loss)} | ${list(grad)} |`,
+  );
+  const pairs = PAIRS.map(
+    ({ name, a, b, lae, da, db }) =>
+      `| ${name} | ${value(a)} | ${value(b)} | ${value(lae)} | ${value(da)} | ${value(db)} |`,
+  );
+  const running = RUNNING.map(
+    ({ name, row, out, grad }) => `| ${name} | ${list(row)} | ${list(out)} | ${list(grad)} |`,
   );
   return `# Edges
 
@@ -28,6 +35,18 @@ ${rows.join("\n")}
 - \`logSoftmaxBackward\`: where the log-probability is −∞ the gradient passes unchanged; a NaN in dlogProbs makes its row NaN. \`softmaxBackward\`: p = 0 gives 0; a NaN makes its row NaN.
 - \`logSumExpBackward\`: a dlse of ±∞ or NaN multiplies the softmax as it is rounded; 0·∞ is NaN.
 - Results that underflow are +0: the winner of [0, −110] in f32 has log-probability 0, its gradient is 0.
+
+| two numbers | a | b | logAddExp | da | db |
+|---|---|---|---|---|---|
+${pairs.join("\n")}
+
+The gradients are logAddExpBackward's for a dout of 1; a and b can change places.
+
+| row | logits | logCumSumExp | gradient |
+|---|---|---|---|
+${running.join("\n")}
+
+The gradient is logCumSumExpBackward's for a dout of ones. With \`reverse\` the same holds from the last class on.
 `;
 }
 

@@ -95,3 +95,28 @@ export const TABLE = [
   { name: "one class", row: [7], y: 0, lse: 7, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
   { name: "one class, −0", row: [-0], y: 0, lse: 0, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
 ] as const;
+
+/** Two numbers: logAddExp(a, b), and its gradients for a dout of 1. */
+export const PAIRS = [
+  { name: "NaN", a: nan, b: 0, lae: nan, da: nan, db: nan },
+  { name: "NaN beside +∞", a: inf, b: nan, lae: nan, da: nan, db: nan },
+  { name: "+∞", a: inf, b: 0, lae: inf, da: nan, db: nan },
+  { name: "+∞ twice", a: inf, b: inf, lae: inf, da: nan, db: nan },
+  { name: "+∞ and −∞", a: -inf, b: inf, lae: inf, da: nan, db: nan },
+  { name: "−∞", a: -inf, b: 5, lae: 5, da: 0, db: 1 },
+  { name: "−∞ twice", a: -inf, b: -inf, lae: -inf, da: nan, db: nan },
+  { name: "far apart", a: 5000, b: -5000, lae: 5000, da: 1, db: 0 },
+  { name: "−0 and −∞", a: -0, b: -inf, lae: 0, da: 1, db: 0 },
+] as const;
+
+/** A row and its logCumSumExp, and its gradient for a dout of ones. */
+export const RUNNING = [
+  { name: "NaN in the row", row: [5, nan, 0], out: [5, nan, nan], grad: [nan, nan, nan] },
+  { name: "+∞ in the row", row: [5, inf, 0], out: [5, inf, inf], grad: [nan, nan, nan] },
+  { name: "NaN after +∞", row: [inf, nan, 0], out: [inf, nan, nan], grad: [nan, nan, nan] },
+  { name: "+∞ after NaN", row: [nan, inf, 0], out: [nan, nan, nan], grad: [nan, nan, nan] },
+  { name: "all −∞", row: [-inf, -inf], out: [-inf, -inf], grad: [nan, nan] },
+  { name: "−∞ first", row: [-inf, 5, -inf], out: [-inf, 5, 5], grad: [nan, 2, 0] },
+  { name: "overflow and underflow of e^x", row: [-1000, 0, 1000], out: [-1000, 0, 1000], grad: [1, 1, 1] },
+  { name: "one class, −0", row: [-0], out: [0], grad: [1] },
+] as const;

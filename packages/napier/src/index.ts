@@ -1,5 +1,7 @@
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
+export { type CumulativeOptions, logCumSumExp, logCumSumExpBackward } from "./cumulative.ts";
 export type { Half } from "./half.ts";
+export { type ElementOptions, type GradientOf, logAddExp, logAddExpBackward } from "./logaddexp.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
 export type { LossOptions, ReductionName } from "./reduction.ts";
@@ -15,5 +17,3 @@ export {
   type Options,
   type Tensor,
 } from "./tensor.ts";
-export { type CumulativeOptions, logCumSumExp, logCumSumExpBackward } from "./cumulative.ts";
-export { type ElementOptions, type GradientOf, logAddExp, logAddExpBackward } from "./logaddexp.ts";

@@ -5,9 +5,11 @@ import {
   sum_high, times_power,
 } from "./parts.as";
 
-/** The sum as (sum_high + sum_low)·2^−BIAS for a ≤ b, b finite; false where it is 1, and nothing beside it. */
+/** 1 + e^(a − b) as (sum_high + sum_low)·2^−BIAS for a ≤ b, b finite; false where the exponential is nothing at all. */
 function sum_two(a: f64, b: f64): bool {
-  if (!exp_parts(a, b) || e_power < -1022 - BIAS) return false;
+  set_sum(ONE_BIASED, 0);
+  if (!exp_parts(a, b)) return false;
+  if (e_power < -1022 - BIAS) return true; // nothing beside 1
   const scale = power_of_two(e_power + BIAS);
   set_sum(e_high * scale, e_low * scale);
   close_sum(ONE_BIASED);
@@ -22,7 +24,10 @@ export function log_add_exp_f64(out: usize, a: usize, b: usize, rows: i32, class
     const v = load<f64>(b + k);
     let value = u >= v ? u : v;
     if (u != u || v != v) value = NaN;
-    else if (abs(value) < Infinity && sum_two(u >= v ? v : u, value)) value = shifted_log(value, -BIAS);
+    else if (abs(value) < Infinity) {
+      sum_two(u >= v ? v : u, value);
+      value = shifted_log(value, -BIAS);
+    }
     store<f64>(out + k, value + 0);
   }
 }
@@ -55,7 +60,7 @@ export function log_add_exp_backward_f64(da: usize, db: usize, g: usize, a: usiz
     if (u == u && v == v && abs(largest) < Infinity) {
       const gradient = load<f64>(g + k);
       const both = sum_two(u >= v ? v : u, largest);
-      const sum = both ? sum_high * power_of_two(-BIAS) : 1.0;
+      const sum = sum_high * power_of_two(-BIAS);
       more = share(gradient, sum, 1.0, 0);
       less = share(gradient, sum, both ? e_high : 0, both ? e_power : 0);
     }
