@@ -1,3 +1,14 @@
+export {
+  type BinaryLossOptions,
+  bceWithLogits,
+  bceWithLogitsWithGrad,
+  log1mExp,
+  log1mExpBackward,
+  log1pExp,
+  log1pExpBackward,
+  logSigmoid,
+  logSigmoidBackward,
+} from "./binary.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
 export type { Half } from "./half.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";

@@ -17,7 +17,11 @@ type CoreKernel = Both<
   | "fill_masked"
 >;
 
-type WideKernel = "widen_f32" | "narrow_f32";
+type WideKernel =
+  | "widen_f32"
+  | "narrow_f32"
+  | `${"log_sigmoid" | "log1p_exp" | "log1m_exp"}${"" | "_backward"}_f64`
+  | `bce${"" | "_with_grad"}_f64`;
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {
