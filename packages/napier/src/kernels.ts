@@ -15,9 +15,11 @@ type CoreKernel = Both<
   | "log_softmax_backward"
   | "softmax_backward"
   | "fill_masked"
+  | "top"
+  | "log_probs_of"
 >;
 
-type WideKernel = "widen_f32" | "narrow_f32";
+type WideKernel = "widen_f32" | "narrow_f32" | "sample_f64";
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {
