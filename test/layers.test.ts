@@ -31,6 +31,8 @@ const LAYERS = [
     "packages/napier/src/nll.ts",
     "packages/napier/src/crossentropy.ts",
     "packages/napier/src/binary.ts",
+    "packages/napier/src/divergence.ts",
+    "packages/napier/src/pick.ts",
     "packages/napier/src/naive.ts",
   ],
   ["packages/napier/src/stream.ts"],

@@ -13,6 +13,7 @@ export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
 export type { Half } from "./half.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
+export { type Sample, type SampleOptions, sample, type TopLogProbs, topLogProbs } from "./pick.ts";
 export type { LossOptions, ReductionName } from "./reduction.ts";
 export { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "./softmax.ts";
 export { type Block, type BlockSink, logSoftmaxStream, type StreamOptions } from "./stream.ts";
