@@ -1,9 +1,21 @@
+export {
+  type BinaryLossOptions,
+  bceWithLogits,
+  bceWithLogitsWithGrad,
+  log1mExp,
+  log1mExpBackward,
+  log1pExp,
+  log1pExpBackward,
+  logSigmoid,
+  logSigmoidBackward,
+} from "./binary.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
 export { type CumulativeOptions, logCumSumExp, logCumSumExpBackward } from "./cumulative.ts";
 export type { Half } from "./half.ts";
-export { type ElementOptions, type GradientOf, logAddExp, logAddExpBackward } from "./logaddexp.ts";
+export { type GradientOf, logAddExp, logAddExpBackward, type PairOptions } from "./logaddexp.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
+export { type Sample, type SampleOptions, sample, type TopLogProbs, topLogProbs } from "./pick.ts";
 export type { LossOptions, ReductionName } from "./reduction.ts";
 export { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "./softmax.ts";
 export { type Block, type BlockSink, logSoftmaxStream, type StreamOptions } from "./stream.ts";

@@ -15,6 +15,8 @@ type CoreKernel = Both<
   | "log_softmax_backward"
   | "softmax_backward"
   | "fill_masked"
+  | "top"
+  | "log_probs_of"
 >;
 
 /** Kernels of f64 rows, whatever the caller's dtype. */
@@ -22,14 +24,14 @@ type WideKernel =
   | "widen_f32"
   | "narrow_f32"
   | "narrow_rows_f32"
-  | "log_sum_exp_weighted_f64"
-  | "log_sum_exp_weighted_backward_f64"
+  | `${"log_sigmoid" | "log1p_exp" | "log1m_exp"}${"" | "_backward"}_f64`
+  | `bce${"" | "_with_grad"}_f64`
+  | "sample_f64"
+  | `log_sum_exp_weighted${"" | "_backward"}_f64`
   | "nan_where_negative_f64"
   | "log_mean_exp_f64"
-  | "log_add_exp_f64"
-  | "log_add_exp_backward_f64"
-  | "log_cum_sum_exp_f64"
-  | "log_cum_sum_exp_backward_f64";
+  | `log_add_exp${"" | "_backward"}_f64`
+  | `log_cum_sum_exp${"" | "_backward"}_f64`;
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {

@@ -1,6 +1,6 @@
 import { checkOptions, rangeError, typeError, words } from "./check.ts";
+import { elementJob } from "./elements.ts";
 import type { Half } from "./half.ts";
-import type { Prepared } from "./job.ts";
 import { gather, isSame, type Operand, operand, operands, spread } from "./operands.ts";
 import { runNow } from "./runner.ts";
 import {
@@ -8,6 +8,7 @@ import {
   type AnyData,
   allocate,
   type Computed,
+  inWords,
   type Logits,
   type OnnxTensor,
   type Options,
@@ -20,24 +21,23 @@ import {
   wrap,
 } from "./tensor.ts";
 import { wide } from "./wide.ts";
-import { WidenedJob } from "./widened.ts";
 
-export type ElementOptions = Omit<Options, "axis">;
+export type PairOptions = Pick<Options, "shape" | "dtype">;
 
 /** Two arrays that broadcast, or numbers: what the array is, or a number. */
 export interface LogAddExp {
-  (a: number, b: number, options?: ElementOptions): number;
-  (a: number | readonly number[], b: number | readonly number[], options?: ElementOptions & Out): number[];
-  (a: number | Float32Array | Half, b: number | Float32Array | Half, options?: ElementOptions & Out): Float32Array;
-  (a: number | Float64Array, b: number | Float64Array, options?: ElementOptions & Out): Float64Array;
+  (a: number, b: number, options?: PairOptions): number;
+  (a: number | readonly number[], b: number | readonly number[], options?: PairOptions & Out): number[];
+  (a: number | Float32Array | Half, b: number | Float32Array | Half, options?: PairOptions & Out): Float32Array;
+  (a: number | Float64Array, b: number | Float64Array, options?: PairOptions & Out): Float64Array;
   <D extends AnyData>(
     a: OnnxTensor<D>,
     b: number | OnnxTensor<Alike<D>>,
-    options?: ElementOptions & Out,
+    options?: PairOptions & Out,
   ): OnnxTensor<Computed<D>>;
-  <D extends AnyData>(a: number, b: OnnxTensor<D>, options?: ElementOptions & Out): OnnxTensor<Computed<D>>;
-  <D extends AnyData>(a: Tensor<D>, b: number | Tensor<Alike<D>>, options?: ElementOptions & Out): Tensor<Computed<D>>;
-  <D extends AnyData>(a: number, b: Tensor<D>, options?: ElementOptions & Out): Tensor<Computed<D>>;
+  <D extends AnyData>(a: number, b: OnnxTensor<D>, options?: PairOptions & Out): OnnxTensor<Computed<D>>;
+  <D extends AnyData>(a: Tensor<D>, b: number | Tensor<Alike<D>>, options?: PairOptions & Out): Tensor<Computed<D>>;
+  <D extends AnyData>(a: number, b: Tensor<D>, options?: PairOptions & Out): Tensor<Computed<D>>;
 }
 
 const NAMES = ["a", "b"] as const;
@@ -72,17 +72,16 @@ function resultOf(caller: string, like: View | undefined, length: number, out: W
  * logAddExp(1000, 1000); // 1000.6931471805599
  * logAddExp([0, 40], -40); // [4.248354255291589e-18, 40]
  */
-export const logAddExp: LogAddExp = ((a: number | Logits, b: number | Logits, options: ElementOptions & Out = {}) => {
+export const logAddExp: LogAddExp = ((a: number | Logits, b: number | Logits, options: PairOptions & Out = {}) => {
   const caller = "logAddExp";
   checkOptions(caller, options, ["shape", "dtype", "out"]);
   const { first, second, shape, length, like } = operands(caller, NAMES, a, b, options);
   const inputs = [first.view, second.view].filter((view) => view !== undefined);
   const out = resultOf(caller, like, length, options.out, inputs);
-  const job = new WidenedJob();
-  const at = job.output(like?.dtype ?? "f64", 1, 1, out);
-  job.call("log_add_exp_f64", [at, job.input(1, 1, spread(first, shape)), job.input(1, 1, spread(second, shape))]);
+  const sources = [first, second].map((one) => spread(one, shape));
+  const job = elementJob("log_add_exp_f64", length, [out], sources);
   const finish = (): number | Output => (like === undefined ? out[0] : wrap(like, out, shape));
-  return runNow({ family: wide, job: job.job(length, 1), finish });
+  return runNow({ family: wide, job, finish });
 }) as LogAddExp;
 
 /** The gradient of an argument: a number's is a number. */
@@ -104,35 +103,34 @@ function gradients(
   dout: number | Logits,
   shape: readonly number[],
   like: View | undefined,
-  options: ElementOptions,
+  options: PairOptions,
 ): Operand {
   const holdsHalf = (dout as { data?: unknown })?.data ?? dout;
   const g = operand(caller, "dout", dout, holdsHalf instanceof Uint16Array ? options : { shape: options.shape }, dout);
   if (g.view === undefined || like === undefined) {
     if (g.view === undefined && shape.every((size) => size === 1)) return g;
-    throw typeError(caller, "dout", like === undefined ? "a number" : `shape [${shape.join(", ")}]`, dout);
+    throw typeError(caller, "dout", like === undefined ? "a number" : `shape ${inWords(shape)}`, dout);
   }
   if (g.view.dtype !== like.dtype) throw typeError(caller, "dout", `${like.dtype} as the result`, words(g.view.dtype));
   if (!isSame(g.shape, shape))
-    throw rangeError(caller, "dout", `shape [${shape.join(", ")}]`, words(`[${g.shape.join(", ")}]`));
+    throw rangeError(caller, "dout", `shape ${inWords(shape)}`, words(inWords(g.shape)));
   return g;
 }
 
-/** Where the kernel leaves an argument's gradient, and what that becomes. */
-function receive(job: WidenedJob, { view, shape }: Operand, whole: readonly number[], length: number) {
+/** What receives an argument's gradient element by element, and what that becomes. */
+function receive({ view, shape }: Operand, whole: readonly number[], length: number) {
   if (view !== undefined && isSame(shape, whole)) {
-    const out = allocate(view, length);
-    return { at: job.output(view.dtype, 1, 1, out), finish: () => wrap(view, out, shape) };
+    const sink = allocate(view, length);
+    return { sink, finish: () => wrap(view, sink, shape) };
   }
   // added up in f64, and rounded once
-  const each = new Float64Array(length);
-  const at = job.output("f64", 1, 1, each);
+  const sink = new Float64Array(length);
   const finish = (): number | Output => {
     const out = view === undefined ? [0] : allocate(view, view.data.length);
-    gather(each, shape, whole, out);
+    gather(sink, shape, whole, out);
     return view === undefined ? out[0] : wrap(view, out, shape);
   };
-  return { at, finish };
+  return { sink, finish };
 }
 
 /**
@@ -159,17 +157,16 @@ export function logAddExpBackward<A extends number | Logits, B extends number | 
   dout: number | Logits,
   a: A,
   b: B,
-  options: ElementOptions = {},
+  options: PairOptions = {},
 ): { da: GradientOf<A>; db: GradientOf<B> } {
   const caller = "logAddExpBackward";
   checkOptions(caller, options, ["shape", "dtype"]);
   const { first, second, shape, length, like } = operands(caller, NAMES, a, b, options);
   const g = gradients(caller, dout, shape, like, options);
-  const job = new WidenedJob();
-  const da = receive(job, first, shape, length);
-  const db = receive(job, second, shape, length);
-  const inputs = [g, first, second].map((one) => job.input(1, 1, spread(one, shape)));
-  job.call("log_add_exp_backward_f64", [da.at, db.at, ...inputs]);
+  const da = receive(first, shape, length);
+  const db = receive(second, shape, length);
+  const sources = [g, first, second].map((one) => spread(one, shape));
+  const job = elementJob("log_add_exp_backward_f64", length, [da.sink, db.sink], sources);
   const finish = () => ({ da: da.finish() as GradientOf<A>, db: db.finish() as GradientOf<B> });
-  return runNow({ family: wide, job: job.job(length, 1), finish } satisfies Prepared<unknown>);
+  return runNow({ family: wide, job, finish });
 }

@@ -1,6 +1,5 @@
 import { rangeError, typeError, words } from "./check.ts";
-import type { Area } from "./job.ts";
-import { type Logits, type Options, type Tensor, type View, view, type Writable } from "./tensor.ts";
+import { type Data, inWords, type Logits, type Options, product, type View, view, type Writable } from "./tensor.ts";
 
 /** An argument of an operation on two of them, element by element: a number is an array of shape []. */
 export interface Operand {
@@ -10,7 +9,6 @@ export interface Operand {
 }
 
 const KINDS = { flat: "a flat array", shape: "{ data, shape }", dims: "{ data, dims, type }" } as const;
-const list = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 
 export function operand(
   caller: string,
@@ -20,13 +18,8 @@ export function operand(
   beside: unknown,
 ): Operand {
   if (typeof value === "number") return { shape: [], view: undefined, value };
-  const { shape, dims } = (value ?? {}) as { shape?: unknown; dims?: unknown };
-  const own = dims ?? shape;
-  // a tensor of no dimensions has one number, and no axis is asked for here
-  const isScalar = Array.isArray(own) && own.length === 0;
-  const given = isScalar ? ({ ...(value as Tensor), [dims ? "dims" : "shape"]: [1] } as Tensor) : value;
-  const read = view(caller, name, given, options, beside);
-  return { shape: isScalar ? [] : read.shape, view: read, value: Number.NaN };
+  const read = view(caller, name, value, options, beside);
+  return { shape: read.shape, view: read, value: Number.NaN };
 }
 
 /** The shape that NumPy gives two shapes, or undefined. */
@@ -68,10 +61,10 @@ export function operands(
   }
   const shape = together(first.shape, second.shape);
   if (shape === undefined) {
-    const expected = `a shape that broadcasts with ${list(first.shape)}`;
-    throw rangeError(caller, names[1], expected, words(list(second.shape)));
+    const expected = `a shape that broadcasts with ${inWords(first.shape)}`;
+    throw rangeError(caller, names[1], expected, words(inWords(second.shape)));
   }
-  return { first, second, shape, length: shape.reduce((total, size) => total * size, 1), like };
+  return { first, second, shape, length: product(shape), like };
 }
 
 /** For each element of a shape, in order, the place in an array that is broadcast to it. */
@@ -82,7 +75,7 @@ function* places(from: readonly number[], to: readonly number[]): Generator<numb
     if (from[d] !== 1) strides[rank - from.length + d] = stride;
   }
   const index = new Array<number>(rank).fill(0);
-  const length = to.reduce((total, size) => total * size, 1);
+  const length = product(to);
   for (let k = 0, at = 0; k < length; k++) {
     yield at;
     for (let d = rank - 1; d >= 0; d--) {
@@ -97,13 +90,13 @@ function* places(from: readonly number[], to: readonly number[]): Generator<numb
 export const isSame = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((size, d) => size === b[d]);
 
-/** An operand's numbers as an area has them, one for each element of the result. */
-export function spread({ shape, view, value }: Operand, to: readonly number[]): Area["from"] {
+/** An operand's numbers, one for each element of the result, or the one that all of them have. */
+export function spread({ shape, view, value }: Operand, to: readonly number[]): Data | number {
   if (view === undefined) return value;
   const { data } = view;
   if (isSame(shape, to)) return data;
   if (data.length === 1) return data[0];
-  const out = new Float64Array(to.reduce((total, size) => total * size, 1));
+  const out = new Float64Array(product(to));
   let k = 0;
   for (const at of places(shape, to)) out[k++] = data[at];
   return out;
@@ -111,7 +104,7 @@ export function spread({ shape, view, value }: Operand, to: readonly number[]): 
 
 /** Compensated sums (TwoSum) of the elements at each place. */
 function sums(data: Float64Array, from: readonly number[], to: readonly number[], factor: number): Float64Array {
-  const high = new Float64Array(from.reduce((total, size) => total * size, 1));
+  const high = new Float64Array(product(from));
   const low = new Float64Array(high.length);
   let k = 0;
   for (const at of places(from, to)) {

@@ -24,7 +24,10 @@ function answer(special: f64, its: f64): void {
   sign = its;
 }
 
-/** Leaves the sum as (sum_high + sum_low)·2^(shift − BIAS)·e^m, or isSpecial. A class of weight 0 is not looked at. */
+/**
+ * Leaves the sum as (sum_high + sum_low)·2^(shift − BIAS)·e^m, or isSpecial. A class of weight 0 is not looked at, and
+ * −∞ adds nothing whatever its weight.
+ */
 function weighted_sum(x: usize, w: usize, classes: i32): void {
   const bytes = <usize>classes << 3;
   // 1. the reference
@@ -37,7 +40,7 @@ function weighted_sum(x: usize, w: usize, classes: i32): void {
     const v = load<f64>(x + k);
     if (weight == 0.0 || v == -Infinity) continue;
     if (v != v) isNaN = true;
-    else if (v == Infinity) weight > 0.0 ? (up = true) : (down = true);
+    else if (v == Infinity || abs(weight) == Infinity) weight > 0.0 ? (up = true) : (down = true);
     else {
       mantissa(weight);
       // a difference that is not rounded where it decides: x + log|w| of huge logits would lose log|w|
