@@ -12,7 +12,9 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const LAYERS = [
   ["packages/napier/src/check.ts", "packages/napier/src/exact.ts", "packages/napier/src/bounds.ts"],
   [
+    "packages/napier/src/half.ts",
     "packages/napier/src/tensor.ts",
+    "packages/napier/src/axes.ts",
     "packages/napier/src/ulp.ts",
     "packages/napier/src/rng.ts",
     "packages/napier/src/targets.ts",
@@ -29,6 +31,8 @@ const LAYERS = [
     "packages/napier/src/nll.ts",
     "packages/napier/src/crossentropy.ts",
     "packages/napier/src/binary.ts",
+    "packages/napier/src/divergence.ts",
+    "packages/napier/src/pick.ts",
     "packages/napier/src/naive.ts",
   ],
   ["packages/napier/src/stream.ts"],

@@ -10,10 +10,20 @@ export {
   logSigmoidBackward,
 } from "./binary.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
+export type { Half } from "./half.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
+export { type Sample, type SampleOptions, sample, type TopLogProbs, topLogProbs } from "./pick.ts";
 export type { LossOptions, ReductionName } from "./reduction.ts";
 export { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "./softmax.ts";
 export { type Block, type BlockSink, logSoftmaxStream, type StreamOptions } from "./stream.ts";
 export type { TargetData, Targets } from "./targets.ts";
-export { type Data, fromRows, type Logits, type OnnxTensor, type Options, type Tensor } from "./tensor.ts";
+export {
+  type AnyData,
+  type Data,
+  fromRows,
+  type Logits,
+  type OnnxTensor,
+  type Options,
+  type Tensor,
+} from "./tensor.ts";

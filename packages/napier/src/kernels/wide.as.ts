@@ -6,3 +6,4 @@ export {
   log1p_exp_f64, log1p_exp_backward_f64,
   log_sigmoid_f64, log_sigmoid_backward_f64,
 } from "./binary.as";
+export { sample_f64 } from "./sample.as";
