@@ -96,27 +96,35 @@ export const TABLE = [
   { name: "one class, −0", row: [-0], y: 0, lse: 0, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
 ] as const;
 
-/** Two numbers: logAddExp(a, b), and its gradients for a dout of 1. */
-export const PAIRS = [
-  { name: "NaN", a: nan, b: 0, lae: nan, da: nan, db: nan },
-  { name: "NaN beside +∞", a: inf, b: nan, lae: nan, da: nan, db: nan },
-  { name: "+∞", a: inf, b: 0, lae: inf, da: nan, db: nan },
-  { name: "+∞ twice", a: inf, b: inf, lae: inf, da: nan, db: nan },
-  { name: "+∞ and −∞", a: -inf, b: inf, lae: inf, da: nan, db: nan },
-  { name: "−∞", a: -inf, b: 5, lae: 5, da: 0, db: 1 },
-  { name: "−∞ twice", a: -inf, b: -inf, lae: -inf, da: nan, db: nan },
-  { name: "far apart", a: 5000, b: -5000, lae: 5000, da: 1, db: 0 },
-  { name: "−0 and −∞", a: -0, b: -inf, lae: 0, da: 1, db: 0 },
+const ln2 = Math.LN2;
+
+/** What the functions of one number answer, and their gradients for g = 1. */
+export const BINARY_TABLE = [
+  { x: nan, logSigmoid: [nan, nan], log1pExp: [nan, nan], log1mExp: [nan, nan] },
+  { x: inf, logSigmoid: [0, 0], log1pExp: [inf, 1], log1mExp: [nan, nan] },
+  { x: -inf, logSigmoid: [-inf, 1], log1pExp: [0, 0], log1mExp: [0, 0] },
+  { x: 0, logSigmoid: [-ln2, 0.5], log1pExp: [ln2, 0.5], log1mExp: [-inf, -inf] },
+  { x: -0, logSigmoid: [-ln2, 0.5], log1pExp: [ln2, 0.5], log1mExp: [-inf, -inf] },
+  { x: 1000, logSigmoid: [0, 0], log1pExp: [1000, 1], log1mExp: [nan, nan] },
+  { x: -1000, logSigmoid: [-1000, 1], log1pExp: [0, 0], log1mExp: [0, 0] },
 ] as const;
 
-/** A row and its logCumSumExp, and its gradient for a dout of ones. */
-export const RUNNING = [
-  { name: "NaN in the row", row: [5, nan, 0], out: [5, nan, nan], grad: [nan, nan, nan] },
-  { name: "+∞ in the row", row: [5, inf, 0], out: [5, inf, inf], grad: [nan, nan, nan] },
-  { name: "NaN after +∞", row: [inf, nan, 0], out: [inf, nan, nan], grad: [nan, nan, nan] },
-  { name: "+∞ after NaN", row: [nan, inf, 0], out: [nan, nan, nan], grad: [nan, nan, nan] },
-  { name: "all −∞", row: [-inf, -inf], out: [-inf, -inf], grad: [nan, nan] },
-  { name: "−∞ first", row: [-inf, 5, -inf], out: [-inf, 5, 5], grad: [nan, 2, 0] },
-  { name: "overflow and underflow of e^x", row: [-1000, 0, 1000], out: [-1000, 0, 1000], grad: [1, 1, 1] },
-  { name: "one class, −0", row: [-0], out: [0], grad: [1] },
+/** What bceWithLogits answers for logit x and target t, and its gradient; factors are 1 where they are not there. */
+export const BCE_TABLE = [
+  { x: nan, t: 1, loss: nan, grad: nan },
+  { x: 0, t: nan, loss: nan, grad: nan },
+  { x: inf, t: 1, loss: 0, grad: 0 },
+  { x: inf, t: 0, loss: inf, grad: 1 },
+  { x: inf, t: 0.5, loss: inf, grad: 0.5 },
+  { x: -inf, t: 0, loss: 0, grad: 0 },
+  { x: -inf, t: 1, loss: inf, grad: -1 },
+  { x: 1000, t: 1, loss: 0, grad: 0 },
+  { x: 1000, t: 0, loss: 1000, grad: 1 },
+  { x: -1000, t: 1, loss: 1000, grad: -1 },
+  { x: -0, t: 1, loss: ln2, grad: -0.5 },
+  { x: 1000, t: 1.5, loss: -500, grad: -0.5 },
+  { x: inf, t: 1.5, loss: -inf, grad: -0.5 },
+  { x: inf, t: 0, weight: 0, loss: 0, grad: 0 },
+  { x: -inf, t: 1, posWeight: 0, loss: 0, grad: 0 },
+  { x: nan, t: 1, weight: 0, loss: nan, grad: nan },
 ] as const;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { RUNNING } from "../../../tools/edgetable.ts";
+import { RUNNING } from "../../../tools/lsetable.ts";
 import { normals, rounded, rowsByKind, typed } from "../../../tools/hostile.ts";
 import { BOUNDS } from "../src/bounds.ts";
 import { add, type Exact, exact, exp, log, ZERO } from "../src/exact.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PAIRS } from "../../../tools/edgetable.ts";
+import { PAIRS } from "../../../tools/lsetable.ts";
 import { normals, rowsByKind, typed } from "../../../tools/hostile.ts";
 import { BOUNDS } from "../src/bounds.ts";
 import { add, type Exact, ZERO } from "../src/exact.ts";

@@ -35,8 +35,8 @@ export function call<T>(name: string, ...args: unknown[]): T {
   }
 }
 
-type Dtype = "f32" | "f64";
-const dtypeOf = (x: Floats): Dtype => (x.data instanceof Float32Array ? "f32" : "f64");
+export type Dtype = "f32" | "f64";
+export const dtypeOf = (x: Floats): Dtype => (x.data instanceof Float32Array ? "f32" : "f64");
 
 /** The places of each row's entries along axes, row by row; no axes are all of them. */
 function places({ shape }: Floats, axes: readonly number[]): number[][] {
@@ -54,13 +54,13 @@ function places({ shape }: Floats, axes: readonly number[]): number[][] {
 
 const pick = (data: ArrayLike<number>, at: readonly number[]): number[] => at.map((k) => data[k]);
 
-function worst(errors: Iterable<number>): number {
+export function worst(errors: Iterable<number>): number {
   let largest = 0;
   for (const error of errors) largest = Number.isNaN(error) ? Infinity : Math.max(largest, error);
   return largest;
 }
 
-const distance = (value: number, truth: Exact | number, dtype: Dtype): number =>
+export const distance = (value: number, truth: Exact | number, dtype: Dtype): number =>
   typeof truth === "number" ? (Object.is(value, truth) ? 0 : Infinity) : ulpError(value, truth, dtype);
 
 /** Row by row against a reference. */
@@ -96,7 +96,7 @@ function byTerms(
   return { ...out, error: worst(errors) };
 }
 
-const ones = (x: Input): Input => ({ data: x.data.slice().fill(1), shape: x.shape });
+export const ones = (x: Input): Input => ({ data: x.data.slice().fill(1), shape: x.shape });
 
 /** The values, and the gradient of their sum. */
 export function logSoftmax(x: Input, axis: number, options: object = {}): { value: Result; gradient: Result } {
@@ -157,7 +157,7 @@ export interface LossOptions {
 /** Classes are on axis 1, or are all there is. */
 const classAxis = (x: Floats): number => (x.shape.length > 1 ? 1 : 0);
 
-function asFloats(loss: number | Input): Floats {
+export function asFloats(loss: number | Input): Floats {
   return typeof loss === "number" ? { data: [loss], shape: [] } : loss;
 }
 
