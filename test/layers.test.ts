@@ -27,9 +27,11 @@ const LAYERS = [
   ["packages/napier/src/job.ts", "packages/napier/src/runner.ts"],
   ["packages/napier/src/reduction.ts", "packages/napier/src/elements.ts"],
   ["packages/napier/src/widened.ts", "packages/napier/src/operands.ts"],
+  ["packages/napier/src/weighted.ts"],
   [
     "packages/napier/src/logsumexp.ts",
     "packages/napier/src/logaddexp.ts",
+    "packages/napier/src/logmeanexp.ts",
     "packages/napier/src/cumulative.ts",
     "packages/napier/src/softmax.ts",
     "packages/napier/src/nll.ts",

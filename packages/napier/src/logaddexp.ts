@@ -112,8 +112,7 @@ function gradients(
     throw typeError(caller, "dout", like === undefined ? "a number" : `shape ${inWords(shape)}`, dout);
   }
   if (g.view.dtype !== like.dtype) throw typeError(caller, "dout", `${like.dtype} as the result`, words(g.view.dtype));
-  if (!isSame(g.shape, shape))
-    throw rangeError(caller, "dout", `shape ${inWords(shape)}`, words(inWords(g.shape)));
+  if (!isSame(g.shape, shape)) throw rangeError(caller, "dout", `shape ${inWords(shape)}`, words(inWords(g.shape)));
   return g;
 }
 

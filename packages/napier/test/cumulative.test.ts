@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { RUNNING } from "../../../tools/lsetable.ts";
 import { normals, rounded, rowsByKind, typed } from "../../../tools/hostile.ts";
+import { RUNNING } from "../../../tools/lsetable.ts";
 import { BOUNDS } from "../src/bounds.ts";
 import { add, type Exact, exact, exp, log, ZERO } from "../src/exact.ts";
 import { logCumSumExp, logCumSumExpBackward, logSumExp, logSumExpBackward } from "../src/index.ts";

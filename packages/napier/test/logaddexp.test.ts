@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { PAIRS } from "../../../tools/lsetable.ts";
 import { normals, rowsByKind, typed } from "../../../tools/hostile.ts";
+import { PAIRS } from "../../../tools/lsetable.ts";
 import { BOUNDS } from "../src/bounds.ts";
 import { add, type Exact, ZERO } from "../src/exact.ts";
 import { logAddExp, logAddExpBackward } from "../src/index.ts";
