@@ -95,6 +95,10 @@ function plainBackwardJob(x: View, mask: Uint8Array | undefined, out: Writable, 
   return { rows: x.rows, classes: x.classes, areas, calls };
 }
 
+/** Weights that are read while results are written. */
+const reading = (x: View, weights: ReturnType<typeof broadcastOf> | undefined): View[] =>
+  ArrayBuffer.isView(weights) ? [x, { ...x, data: weights }] : [x];
+
 /** The signs of sums of positive terms, from their logarithms. */
 function putSigns(sign: Writable, values: Writable): void {
   for (let i = 0; i < sign.length; i++) {
@@ -148,7 +152,7 @@ export function prepareLogSumExp(
   if (typeof returnSign !== "boolean") throw typeError(caller, "options.returnSign", "true or false", returnSign);
   const mask = maskOf(caller, options.mask, x);
   const weights = given === undefined ? undefined : broadcastOf(caller, "options.weights", given, x);
-  const out = receiver(caller, x, x.rows, options.out, [x]);
+  const out = receiver(caller, x, x.rows, options.out, reading(x, weights));
   const sign = returnSign ? allocate(x, x.rows) : undefined;
   const finish = () => {
     const value = wrapRows(x, out, keepDims);
@@ -232,7 +236,8 @@ export function backward(
   const mask = maskOf(caller, options.mask, x);
   const weights =
     options.weights === undefined ? undefined : broadcastOf(caller, "options.weights", options.weights, x);
-  const out = receiver(caller, x, x.data.length, options.out, typeof g === "number" ? [x] : [x, g]);
+  const inputs = reading(x, weights);
+  const out = receiver(caller, x, x.data.length, options.out, typeof g === "number" ? inputs : [...inputs, g]);
   const moved = x.order === undefined ? undefined : allocate(x, x.data.length);
   const gradients = typeof g === "number" ? g : g.data;
   const finish = (): Output => {
