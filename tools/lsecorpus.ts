@@ -13,12 +13,14 @@ interface Section {
 const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 
 /** The log-sum-exp family: weights, masks, means, pairs and running sums, on rows of every kind. */
-export function lseSection({ library: { core }, results, uniform, normal, row }: Section): void {
+export function lseSection(section: Section): void {
+  const { library, results, uniform, normal } = section;
+  const { core } = library;
   for (const dtype of ["f32", "f64"] as const) {
     const typed = (values: readonly number[]): Float64Array =>
       (dtype === "f32" ? Float32Array : Float64Array).from(values) as Float64Array;
     for (const classes of [1, 2, 3, 5, 8, 17, 40, 67, 300]) {
-      const rows = [...Object.values(HOSTILE), ...ROWS].map((kind) => row(kind, classes, dtype));
+      const rows = [...Object.values(HOSTILE), ...ROWS].map((kind) => section.row(kind, classes, dtype));
       const size = rows.length * classes;
       const x = { data: typed(rows.flat()), shape: [rows.length, classes] };
       const d = { ...x, data: typed(times(size, normal)) };
