@@ -28,7 +28,26 @@ export interface OnnxTensor<D extends AnyData = Data> {
   readonly type: string;
 }
 
-export type Logits = AnyData | Tensor<AnyData> | OnnxTensor<AnyData>;
+/** What a tensor's TypeScript type may name beside AnyData, as that of ONNX Runtime's sessions does. */
+type OtherData =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | ArrayLike<string>;
+
+/** As OnnxTensor, also where the TypeScript type leaves open what the data are: they are looked at when they come. */
+export interface OnnxArgument<D = AnyData> {
+  readonly data: D | OtherData;
+  readonly dims: readonly number[];
+  readonly type: string;
+}
+
+export type Logits = AnyData | Tensor<AnyData> | OnnxArgument;
 /** What an array argument gives. */
 export type Output = Data | Tensor | OnnxTensor;
 
@@ -57,7 +76,7 @@ export interface Elementwise<O extends Options, P = false> {
   (logits: readonly number[], options?: O): Result<P, number[]>;
   (logits: Float32Array | Half, options?: O): Result<P, Float32Array>;
   (logits: Float64Array, options?: O): Result<P, Float64Array>;
-  <D extends AnyData>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(logits: OnnxArgument<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
@@ -67,8 +86,8 @@ export interface Elementwise2<O extends Options, P = false> {
   (first: Float32Array | Half, second: Float32Array | Half, options?: O): Result<P, Float32Array>;
   (first: Float64Array, second: Float64Array, options?: O): Result<P, Float64Array>;
   <D extends AnyData>(
-    first: OnnxTensor<D>,
-    second: OnnxTensor<Alike<D>>,
+    first: OnnxArgument<D>,
+    second: OnnxArgument<Alike<D>>,
     options?: O,
   ): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(first: Tensor<D>, second: Tensor<Alike<D>>, options?: O): Result<P, Tensor<Computed<D>>>;
@@ -86,7 +105,7 @@ export interface Reduction<O extends Options, P = false> {
   (logits: Float32Array | Half, options: O & ManyRows): Result<P, Float32Array>;
   (logits: Float64Array, options: O & ManyRows): Result<P, Float64Array>;
   <D extends AnyData>(logits: D, options: O): Result<P, number | Computed<D>>;
-  <D extends AnyData>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(logits: OnnxArgument<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
@@ -230,12 +249,13 @@ export function viewLike(caller: string, name: string, value: Logits, like: View
 
 /** One number for each row of another argument: a flat array, or a tensor of its shape without the class axis. */
 export function viewRows(caller: string, name: string, value: Logits, like: View, { dtype }: Options): View {
-  const { shape, dims } = (isFlat(value) ? {} : (value ?? {})) as Partial<Tensor & OnnxTensor>;
+  const { data, type, shape, dims } = (isFlat(value) ? {} : (value ?? {})) as Partial<Tensor & OnnxTensor>;
   const own = dims ?? shape;
-  // What a single row of rank 1 reduces to has no dimension, and needs no axis here.
+  // What a single row of rank 1 reduces to has no dimension, and needs no axis here. By name: other libraries' tensors
+  // have getters, which a spread leaves out.
   const isScalar = Array.isArray(own) && own.length === 0;
-  const row = isScalar ? ({ ...(value as Tensor), [dims ? "dims" : "shape"]: [1] } as Tensor) : value;
-  const second = read(caller, name, row, { dtype });
+  const scalar = { data, type, [dims ? "dims" : "shape"]: [1] } as unknown as Tensor;
+  const second = read(caller, name, isScalar ? scalar : value, { dtype });
   if (second.data.length !== like.rows) {
     throw rangeError(caller, name, `${like.rows} numbers, one for each row`, second.data.length);
   }
