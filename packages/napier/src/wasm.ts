@@ -39,7 +39,7 @@ export class Space implements Memory {
   readonly #memory: WebAssembly.Memory;
   readonly #start: number;
 
-  /** Without a memory of the caller's, the module has its own; `reserved` bytes at its start are left alone. */
+  /** Without a memory of the caller's, the module has its own; `reserved` bytes at its start are left alone. @internal */
   constructor(module: WebAssembly.Module, memory?: WebAssembly.Memory, reserved = 0) {
     const instance = new WebAssembly.Instance(module, memory && { env: { memory } });
     this.kernels = instance.exports as unknown as Kernels & Frame;
@@ -111,4 +111,5 @@ export class Family {
   }
 }
 
-export const core: Family = new Family(CORE_KERNELS);
+// pure, so that bundles of pool's worker leave it out
+export const core: Family = /* @__PURE__ */ new Family(CORE_KERNELS);
