@@ -10,6 +10,7 @@ import {
   type Computed,
   inWords,
   type Logits,
+  type OnnxArgument,
   type OnnxTensor,
   type Options,
   type Out,
@@ -31,11 +32,11 @@ export interface LogAddExp {
   (a: number | Float32Array | Half, b: number | Float32Array | Half, options?: PairOptions & Out): Float32Array;
   (a: number | Float64Array, b: number | Float64Array, options?: PairOptions & Out): Float64Array;
   <D extends AnyData>(
-    a: OnnxTensor<D>,
-    b: number | OnnxTensor<Alike<D>>,
+    a: OnnxArgument<D>,
+    b: number | OnnxArgument<Alike<D>>,
     options?: PairOptions & Out,
   ): OnnxTensor<Computed<D>>;
-  <D extends AnyData>(a: number, b: OnnxTensor<D>, options?: PairOptions & Out): OnnxTensor<Computed<D>>;
+  <D extends AnyData>(a: number, b: OnnxArgument<D>, options?: PairOptions & Out): OnnxTensor<Computed<D>>;
   <D extends AnyData>(a: Tensor<D>, b: number | Tensor<Alike<D>>, options?: PairOptions & Out): Tensor<Computed<D>>;
   <D extends AnyData>(a: number, b: Tensor<D>, options?: PairOptions & Out): Tensor<Computed<D>>;
 }
@@ -87,15 +88,15 @@ export const logAddExp: LogAddExp = ((a: number | Logits, b: number | Logits, op
 /** The gradient of an argument: a number's is a number. */
 export type GradientOf<A> = A extends number
   ? number
-  : A extends OnnxTensor<infer D>
-    ? OnnxTensor<Computed<D>>
-    : A extends Tensor<infer D>
-      ? Tensor<Computed<D>>
-      : A extends AnyData
-        ? A extends readonly number[]
-          ? number[]
-          : Computed<A>
-        : never;
+  : A extends readonly number[]
+    ? number[]
+    : A extends AnyData
+      ? Computed<A>
+      : A extends { readonly data: infer D; readonly dims: unknown }
+        ? OnnxTensor<Computed<Extract<D, AnyData>>>
+        : A extends { readonly data: infer D }
+          ? Tensor<Computed<Extract<D, AnyData>>>
+          : never;
 
 /** dout as an area, checked to be like the result. */
 function gradients(

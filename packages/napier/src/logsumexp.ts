@@ -14,6 +14,7 @@ import {
   type ManyRows,
   type OneAxis,
   type OneRow,
+  type OnnxArgument,
   type OnnxTensor,
   type Out,
   type Output,
@@ -56,7 +57,7 @@ interface SignedReduction<O extends AxesOptions, P> {
   (logits: Float32Array | Half, options: O & ManyRows & OneAxis): Result<P, Signed<Float32Array>>;
   (logits: Float64Array, options: O & ManyRows & OneAxis): Result<P, Signed<Float64Array>>;
   <D extends AnyData>(logits: D, options: O): Result<P, Signed<number | Computed<D>>>;
-  <D extends AnyData>(logits: OnnxTensor<D>, options: O): Result<P, Signed<OnnxTensor<Computed<D>>>>;
+  <D extends AnyData>(logits: OnnxArgument<D>, options: O): Result<P, Signed<OnnxTensor<Computed<D>>>>;
   <D extends AnyData>(logits: Tensor<D>, options: O): Result<P, Signed<Tensor<Computed<D>>>>;
 }
 
@@ -186,7 +187,7 @@ export interface LogSumExpBackward<P = false, O = LogSumExpOptions> {
   (dlse: number, logits: Float32Array | Half, options?: O): Result<P, Float32Array>;
   (dlse: number, logits: Float64Array, options?: O): Result<P, Float64Array>;
   <D extends AnyData>(dlse: Alike<D>, logits: D, options?: O): Result<P, Computed<D>>;
-  <D extends AnyData>(dlse: number | Logits, logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(dlse: number | Logits, logits: OnnxArgument<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(dlse: number | Logits, logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
