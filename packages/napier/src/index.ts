@@ -1,7 +1,19 @@
+export {
+  type BinaryLossOptions,
+  bceWithLogits,
+  bceWithLogitsWithGrad,
+  log1mExp,
+  log1mExpBackward,
+  log1pExp,
+  log1pExpBackward,
+  logSigmoid,
+  logSigmoidBackward,
+} from "./binary.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
 export type { Half } from "./half.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
+export { type Sample, type SampleOptions, sample, type TopLogProbs, topLogProbs } from "./pick.ts";
 export type { LossOptions, ReductionName } from "./reduction.ts";
 export { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "./softmax.ts";
 export { type Block, type BlockSink, logSoftmaxStream, type StreamOptions } from "./stream.ts";

@@ -15,9 +15,16 @@ type CoreKernel = Both<
   | "log_softmax_backward"
   | "softmax_backward"
   | "fill_masked"
+  | "top"
+  | "log_probs_of"
 >;
 
-type WideKernel = "widen_f32" | "narrow_f32";
+type WideKernel =
+  | "widen_f32"
+  | "narrow_f32"
+  | `${"log_sigmoid" | "log1p_exp" | "log1m_exp"}${"" | "_backward"}_f64`
+  | `bce${"" | "_with_grad"}_f64`
+  | "sample_f64";
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {

@@ -1,5 +1,5 @@
 import { rangeError, typeError, words } from "./check.ts";
-import type { AnyData, OnnxArgument, View } from "./tensor.ts";
+import { type AnyData, inWords, type OnnxArgument, rowShape, type View } from "./tensor.ts";
 
 /** Class indices, one for each row of the logits. */
 export type TargetData = readonly number[] | Int32Array | BigInt64Array;
@@ -31,13 +31,13 @@ export function classIndices(caller: string, targets: Targets, logits: View, log
     }
     data = inside;
     const sizes = shape ?? dims;
-    const expected = logits.shape.filter((_, d) => d !== logits.axis);
+    const expected = rowShape(logits);
     if (!Array.isArray(sizes) || sizes.length !== expected.length || sizes.some((size, d) => size !== expected[d])) {
       throw rangeError(
         caller,
         `${name}.${shape === undefined ? "dims" : "shape"}`,
-        `[${expected.join(", ")}]`,
-        Array.isArray(sizes) ? words(`[${sizes.join(", ")}]`) : sizes,
+        inWords(expected),
+        Array.isArray(sizes) ? words(inWords(sizes)) : sizes,
       );
     }
     name = "targets.data";
