@@ -28,13 +28,6 @@ type WideKernel =
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {
-  /** @internal as in declarations it would ask for a caller's DOM or node types */
-  memory: WebAssembly.Memory;
-  /** @internal */
-  heap: WebAssembly.Global<"i32">;
-  /** What use_scratch wants. @internal */
-  scratch_bytes: WebAssembly.Global<"i32">;
-  use_scratch(address: number): void;
   exp_f64(x: number): number;
   log_f64(x: number): number;
   linear_f32(

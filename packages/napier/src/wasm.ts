@@ -19,9 +19,18 @@ export interface Memory {
   readonly u8: Uint8Array;
 }
 
+/** What every module exports besides (frame.as.ts). */
+interface Frame {
+  memory: WebAssembly.Memory;
+  heap: WebAssembly.Global<"i32">;
+  /** What use_scratch wants. */
+  scratch_bytes: WebAssembly.Global<"i32">;
+  use_scratch(address: number): void;
+}
+
 /** Kernels on a memory. */
 export class Space implements Memory {
-  readonly kernels: Kernels;
+  readonly kernels: Kernels & Frame;
   /** Replaced when the memory grows, so read them after `layout`. */
   f32!: Float32Array;
   f64!: Float64Array;
@@ -33,7 +42,7 @@ export class Space implements Memory {
   /** Without a memory of the caller's, the module has its own; `reserved` bytes at its start are left alone. @internal */
   constructor(module: WebAssembly.Module, memory?: WebAssembly.Memory, reserved = 0) {
     const instance = new WebAssembly.Instance(module, memory && { env: { memory } });
-    this.kernels = instance.exports as unknown as Kernels;
+    this.kernels = instance.exports as unknown as Kernels & Frame;
     this.#memory = memory ?? this.kernels.memory;
     this.#start = this.kernels.heap.value + reserved;
     this.#view();
