@@ -70,7 +70,12 @@ export function createReader(checker) {
         // an interface of one property may say it all above
         const { members, name } = declaration.parent;
         const above = members?.length === 1 && name ? docOf(checker.getSymbolAtLocation(name)) : "";
-        options.set(symbol.name, { name: symbol.name, type: declaration.type.getText(), text: docOf(symbol) || above });
+        options.set(symbol.name, {
+          name: symbol.name,
+          isOptional: isOptional(symbol),
+          type: declaration.type.getText(),
+          text: docOf(symbol) || above,
+        });
       }
     }
     return [...options.values()];

@@ -60,7 +60,7 @@ function callable({ name, summary, blocks, signatures, options, isConstructor },
   const documented = new Map(parameters.map((block) => [block.name, own(block.text)]));
   const optionPoints = options.map((option) => {
     const text = documented.get(`options.${option.name}`) ?? prose(option.text, link);
-    return `  - \`${option.name}: ${option.type.replace(/\s+/g, " ")}\`${text === "" ? "" : `: ${text}`}`;
+    return `  - \`${option.name}${option.isOptional ? "?" : ""}: ${option.type.replace(/\s+/g, " ")}\`${text === "" ? "" : `: ${text}`}`;
   });
   const points = parameters
     .filter((block) => !block.name.includes("."))

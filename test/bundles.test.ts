@@ -74,7 +74,9 @@ function testBundler(bundler: Bundler): void {
   test("logSoftmax alone brings no other family, no threads and no trainer", async () => {
     const files = (await bundler.alone(packed.folder)).filter((file) => file.includes("napier/dist/")).map(inside);
     expect(files).toContain("softmax.js");
-    expect(files.filter((file) => /train|pool|crew|thread|naive|shared|wide|crossentropy|nll/.test(file))).toEqual([]);
+    expect(
+      files.filter((file) => /train|pool|crew|thread|naive|shared|wide|crossentropy|nll|binary|pick/.test(file)),
+    ).toEqual([]);
   });
 
   test("the pool's worker brings no kernels: they come from the page", () => {

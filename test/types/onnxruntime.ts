@@ -1,5 +1,16 @@
 // Tensors of ONNX Runtime as their types name them: package.test.ts has tsc check this file beside the packed library.
-import { crossEntropy, crossEntropyWithGrad, logSoftmax, logSumExp, nllLoss, type OnnxTensor, softmax } from "napier";
+import {
+  bceWithLogits,
+  crossEntropy,
+  crossEntropyWithGrad,
+  logSigmoid,
+  logSoftmax,
+  logSumExp,
+  nllLoss,
+  type OnnxTensor,
+  softmax,
+  topLogProbs,
+} from "napier";
 import { createPool } from "napier/pool";
 import { InferenceSession, Tensor } from "onnxruntime-web";
 
@@ -25,6 +36,9 @@ is<OnnxTensor>(logSumExp(logits));
 is<number>(crossEntropy(logits, labels));
 is<OnnxTensor>(nllLoss(logSoftmax(logits), labels, { reduction: "none" }));
 is<{ loss: number; dlogits: OnnxTensor }>(crossEntropyWithGrad(logits, labels));
+is<OnnxTensor>(logSigmoid(logits));
+is<OnnxTensor>(bceWithLogits(logits, labels, { reduction: "none" }));
+is<OnnxTensor>(topLogProbs(logits, 1).logProbs);
 
 // and back
 is<Tensor>(new Tensor("float32", logSoftmax(x).data, logSoftmax(x).dims));

@@ -1,8 +1,16 @@
 // What comes in comes out: package.test.ts has tsc check this file beside the packed library alone.
 import {
+  bceWithLogits,
+  bceWithLogitsWithGrad,
   crossEntropy,
   crossEntropyWithGrad,
   fromRows,
+  log1mExp,
+  log1mExpBackward,
+  log1pExp,
+  log1pExpBackward,
+  logSigmoid,
+  logSigmoidBackward,
   logSoftmax,
   logSoftmaxBackward,
   logSoftmaxStream,
@@ -10,8 +18,10 @@ import {
   logSumExpBackward,
   nllLoss,
   nllLossBackward,
+  sample,
   softmax,
   softmaxBackward,
+  topLogProbs,
 } from "napier";
 import { logOfSoftmax, logSumExpForm, naiveCrossEntropyWithGrad, round, softmax as textbook } from "napier/naive";
 import { createPool, type Pool } from "napier/pool";
@@ -66,6 +76,19 @@ for (const backward of [logSoftmaxBackward, softmaxBackward]) {
   backward(f32, f64);
 }
 
+for (const map of [logSigmoid, log1pExp, log1mExp]) {
+  is<number[]>()(map([-1, -2]));
+  is<Float32Array>()(map(f32, { shape: [2, 2] }));
+  is<Float64Array>()(map(f64, { out: f64 }));
+  is<Tensor<number[]>>()(map(shapedList));
+  is<OnnxTensor<Float32Array>>()(map(onnx32));
+}
+for (const backward of [logSigmoidBackward, log1pExpBackward, log1mExpBackward]) {
+  is<Float32Array>()(backward(f32, f32));
+  is<Tensor<number[]>>()(backward(shapedList, shapedList));
+  is<OnnxTensor<Float32Array>>()(backward(onnx32, onnx16));
+}
+
 // one number a row
 is<number>()(logSumExp([1, 2]));
 is<number>()(logSumExp(f32, { shape: [4] }));
@@ -73,6 +96,8 @@ is<number[]>()(logSumExp([1, 2, 3, 4], rows));
 is<Float32Array>()(logSumExp(f32, rows));
 is<Float64Array>()(logSumExp(f64, { ...rows, out: f64 }));
 is<Tensor<Float32Array>>()(logSumExp(shaped32));
+is<Tensor<Float32Array>>()(logSumExp(shaped32, { axis: [0, 1], keepDims: true }));
+is<number | Float32Array>()(logSumExp(f32, { shape: [2, 2], axis: [] }));
 is<OnnxTensor<Float64Array>>()(logSumExp(onnx64));
 is<OnnxTensor<Float32Array>>()(logSumExp(onnx16));
 is<number[]>()(logSumExpBackward(1, [1, 2]));
@@ -105,6 +130,26 @@ is<Float32Array>()(nllLossBackward(f32, f32, y, noneOfRows));
 is<Float64Array>()(nllLossBackward(1, f64, y, rows));
 is<Tensor<Float32Array>>()(nllLossBackward(1, shaped32, y));
 is<OnnxTensor<Float32Array>>()(nllLossBackward(onnx32, onnx32, y, none));
+
+is<number>()(bceWithLogits([1, 2], [0, 1]));
+is<Float32Array>()(bceWithLogits(f32, [0, 1], none));
+is<Tensor<number[]>>()(bceWithLogits(shapedList, f32, { ...none, weight: 2, posWeight: [1, 2] }));
+is<OnnxTensor<Float32Array>>()(bceWithLogits(onnx16, onnx16, none));
+is<{ loss: number; dlogits: Float64Array }>()(bceWithLogitsWithGrad(f64, [0, 1]));
+is<{ loss: Float64Array; dlogits: Float64Array }>()(bceWithLogitsWithGrad(f64, [0, 1], none));
+is<{ loss: number; dlogits: OnnxTensor<Float32Array> }>()(bceWithLogitsWithGrad(onnx32, y));
+is<{ loss: Tensor<Float32Array>; dlogits: Tensor<Float32Array> }>()(bceWithLogitsWithGrad(shaped32, y, none));
+
+// classes: number[] beside number[], else Int32Array
+is<{ indices: number[]; logProbs: number[] }>()(topLogProbs([1, 2], 1));
+is<{ indices: Int32Array; logProbs: Float32Array }>()(topLogProbs(f32, 1, rows));
+is<OnnxTensor<Float32Array>>()(topLogProbs(onnx32, 1).logProbs);
+is<Int32Array>()(topLogProbs(onnx32, 1).indices.data);
+is<Int32Array>()(topLogProbs(shaped32, 1).indices.data);
+is<number>()(sample([1, 2], { seed: 0 }));
+is<number[]>()(sample([1, 2, 3, 4], { seed: 0, ...rows }));
+is<Int32Array>()(sample(f32, { seed: 0, ...rows }));
+is<Int32Array>()(sample(onnx64, { seed: 0 }).data);
 
 // rows and streams
 is<{ data: Float64Array; shape: [number, number] }>()(fromRows([[1, 2]]));

@@ -21,9 +21,11 @@ export interface Memory {
 
 /** What every module exports besides (frame.as.ts). */
 interface Frame {
+  /** @internal as in declarations it would ask for a caller's DOM types */
   memory: WebAssembly.Memory;
+  /** @internal */
   heap: WebAssembly.Global<"i32">;
-  /** What use_scratch wants. */
+  /** What use_scratch wants. @internal */
   scratch_bytes: WebAssembly.Global<"i32">;
   use_scratch(address: number): void;
 }
