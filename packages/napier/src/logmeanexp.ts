@@ -22,8 +22,7 @@ const OPTIONS = ["shape", "axis", "keepDims", "dtype", "out", "mask"];
  * Edges: as logSumExp: NaN before +∞, nothing but −∞ gives −∞, and so do an empty row and one that is masked whole.
  * Accuracy: ≤ 2 ulp (f32), ≤ 4 ulp (f64); where maximum and logarithm cancel, max(2 ulp, 2^-44·|max|) for f32 and
  * max(4 ulp, 2^-51·|max|) for f64. Equal logits give themselves.
- * Cost: one exponential a class, in f64; two where the mean is half of the largest or less.
- * Source: as logSumExp, with exp(x) − 1 where the mean is near the largest
+ * Cost: one exponential a class, in f64. Source: as logSumExp, the sum in two parts
  *
  * @example
  * logMeanExp([1000, 1000, 1000]); // 1000
