@@ -22,6 +22,7 @@ const LAYERS = [
   ["packages/napier/src/wasm.ts"],
   ["packages/napier/src/wide.ts"],
   ["packages/napier/src/job.ts", "packages/napier/src/runner.ts"],
+  ["packages/napier/src/plan.ts"],
   ["packages/napier/src/reduction.ts"],
   [
     "packages/napier/src/logsumexp.ts",
@@ -29,6 +30,7 @@ const LAYERS = [
     "packages/napier/src/nll.ts",
     "packages/napier/src/crossentropy.ts",
     "packages/napier/src/divergence.ts",
+    "packages/napier/src/entropy.ts",
     "packages/napier/src/pick.ts",
     "packages/napier/src/naive.ts",
   ],

@@ -1,4 +1,6 @@
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
+export { type KlDivOptions, klDiv, klDivBackward } from "./divergence.ts";
+export { entropy, entropyBackward, perplexity } from "./entropy.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
 export { type Sample, type SampleOptions, sample, type TopLogProbs, topLogProbs } from "./pick.ts";

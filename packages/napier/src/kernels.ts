@@ -19,7 +19,17 @@ type CoreKernel = Both<
   | "log_probs_of"
 >;
 
-type WideKernel = "widen_f32" | "narrow_f32" | "sample_f64";
+type WideKernel =
+  | "widen_f32"
+  | "narrow_f32"
+  | "sample_f64"
+  | "kl_div_f64"
+  | "kl_div_log_f64"
+  | "kl_div_backward_f64"
+  | "kl_div_log_backward_f64"
+  | "sum_rows_f64"
+  | "entropy_f64"
+  | "entropy_backward_f64";
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {

@@ -64,8 +64,8 @@ export function prepareLogSumExp(logits: Logits, options: RowOptions = {}): Prep
   return { family: core, job, finish: () => wrapRows(x, out) };
 }
 
-/** dlse of each row, in the logits' dtype. */
-function perRowGradients(caller: string, name: string, value: number | Logits, x: View): View | number {
+/** The gradient of each row's number, in the logits' dtype. */
+export function perRowGradients(caller: string, name: string, value: number | Logits, x: View): View | number {
   if (typeof value === "number") {
     if (x.rows !== 1) throw typeError(caller, name, `an array of ${x.rows} numbers, one for each row`, value);
     return value;

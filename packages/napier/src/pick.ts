@@ -44,8 +44,11 @@ function pickable(caller: string, logits: Logits, options: Options, allowed: rea
 
 export interface TopLogProbs {
   (logits: readonly number[], k: number, options?: Options): { indices: number[]; logProbs: number[] };
-  (logits: Float32Array, k: number, options?: Options): { indices: Int32Array; logProbs: Float32Array };
-  (logits: Float64Array, k: number, options?: Options): { indices: Int32Array; logProbs: Float64Array };
+  <D extends Float32Array | Float64Array>(
+    logits: D,
+    k: number,
+    options?: Options,
+  ): { indices: Int32Array; logProbs: D };
   <D extends Data>(
     logits: OnnxTensor<D>,
     k: number,
