@@ -105,7 +105,7 @@ function prepareTopLogProbs(
  *
  * @example
  * topLogProbs([0, 1000, 1000], 2).indices; // [1, 2]
- * topLogProbs([40, 0, 1], 1).logProbs; // [-1.579653939814545e-17]
+ * topLogProbs([40, 0, 1], 1).logProbs; // [-1.5796578428307375e-17]
  */
 export const topLogProbs: TopLogProbs = ((logits: Logits, k: number, options?: Options) =>
   runNow(prepareTopLogProbs(logits, k, options))) as TopLogProbs;
