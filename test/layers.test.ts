@@ -12,7 +12,9 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const LAYERS = [
   ["packages/napier/src/check.ts", "packages/napier/src/exact.ts", "packages/napier/src/bounds.ts"],
   [
+    "packages/napier/src/half.ts",
     "packages/napier/src/tensor.ts",
+    "packages/napier/src/axes.ts",
     "packages/napier/src/ulp.ts",
     "packages/napier/src/rng.ts",
     "packages/napier/src/targets.ts",
@@ -22,13 +24,13 @@ const LAYERS = [
   ["packages/napier/src/wasm.ts"],
   ["packages/napier/src/wide.ts"],
   ["packages/napier/src/job.ts", "packages/napier/src/runner.ts"],
-  ["packages/napier/src/plan.ts"],
-  ["packages/napier/src/reduction.ts"],
+  ["packages/napier/src/reduction.ts", "packages/napier/src/elements.ts"],
   [
     "packages/napier/src/logsumexp.ts",
     "packages/napier/src/softmax.ts",
     "packages/napier/src/nll.ts",
     "packages/napier/src/crossentropy.ts",
+    "packages/napier/src/binary.ts",
     "packages/napier/src/divergence.ts",
     "packages/napier/src/entropy.ts",
     "packages/napier/src/pick.ts",

@@ -1,10 +1,12 @@
 import { checkOptions } from "./check.ts";
+import type { Half } from "./half.ts";
 import { areaOf, type Job, type Prepared, perRow } from "./job.ts";
 import { combine, type Loss, type LossOptions, type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import {
-  type Data,
+  type AnyData,
+  type Computed,
   type Dtype,
   type Logits,
   type ManyRows,
@@ -51,7 +53,7 @@ export function prepareCrossEntropy(
   options: LossOptions & Out = {},
 ): Prepared<number | Logits> {
   const caller = "crossEntropy";
-  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
+  checkOptions(caller, options, ["shape", "axis", "dtype", "out", "reduction"]);
   const reduction = reductionOf(caller, options);
   const x = view(caller, "logits", logits, options);
   const y = classIndices(caller, targets, x);
@@ -72,7 +74,7 @@ export function prepareMeanLoss(
   targets: Targets,
   options: Options,
 ): Prepared<{ mean: number; dtype: Dtype }> {
-  checkOptions(caller, options, ["shape", "axis"]);
+  checkOptions(caller, options, ["shape", "axis", "dtype"]);
   const x = view(caller, "logits", logits, options);
   const y = classIndices(caller, targets, x);
   const losses = new Float64Array(x.rows);
@@ -90,7 +92,7 @@ export function prepareCrossEntropyWithGrad(
   options: GradOptions = {},
 ): Prepared<{ loss: number | Logits; dlogits: Logits }> {
   const caller = "crossEntropyWithGrad";
-  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
+  checkOptions(caller, options, ["shape", "axis", "dtype", "out", "reduction"]);
   const reduction = reductionOf(caller, options);
   const x = view(caller, "logits", logits, options);
   const y = classIndices(caller, targets, x);
@@ -115,10 +117,10 @@ export function prepareCrossEntropyWithGrad(
  *
  *   loss[i] = log Σ_k exp(x[i, k]) − x[i, y[i]];  "mean": Σ_i loss[i] / rows
  *
- * @param logits  any shape, classes on the last axis (or `axis`), f32 or f64, in nats; any value, see Edges
+ * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
  * @param targets  the true class of each row: number (one row), number[], Int32Array, BigInt64Array or a tensor of these
  * @param options.reduction  "mean" (default), "sum" or "none"
- * @param options  `shape`, `axis`, `out` (for "none") as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `out` (for "none") as in logSoftmax
  * @returns a number; with "none" one for each row, in the kind of the logits
  * @throws {RangeError} a target is not a class; not one target for each row; no classes
  *
@@ -145,7 +147,7 @@ export interface LossWithGrad<P = false> {
     options?: GradOptions & (Total | (OneRow & Each)),
   ): Result<P, { loss: number; dlogits: number[] }>;
   (
-    logits: Float32Array,
+    logits: Float32Array | Half,
     y: Targets,
     options?: GradOptions & (Total | (OneRow & Each)),
   ): Result<P, { loss: number; dlogits: Float32Array }>;
@@ -154,27 +156,31 @@ export interface LossWithGrad<P = false> {
     y: Targets,
     options?: GradOptions & (Total | (OneRow & Each)),
   ): Result<P, { loss: number; dlogits: Float64Array }>;
-  <D extends Data>(logits: D, y: Targets, options: GradOptions & ManyRows & Each): Result<P, { loss: D; dlogits: D }>;
-  <D extends Data>(
+  <D extends AnyData>(
+    logits: D,
+    y: Targets,
+    options: GradOptions & ManyRows & Each,
+  ): Result<P, { loss: Computed<D>; dlogits: Computed<D> }>;
+  <D extends AnyData>(
     logits: OnnxTensor<D>,
     y: Targets,
     options?: GradOptions & Total,
-  ): Result<P, { loss: number; dlogits: OnnxTensor<D> }>;
-  <D extends Data>(
+  ): Result<P, { loss: number; dlogits: OnnxTensor<Computed<D>> }>;
+  <D extends AnyData>(
     logits: OnnxTensor<D>,
     y: Targets,
     options: GradOptions & Each,
-  ): Result<P, { loss: OnnxTensor<D>; dlogits: OnnxTensor<D> }>;
-  <D extends Data>(
+  ): Result<P, { loss: OnnxTensor<Computed<D>>; dlogits: OnnxTensor<Computed<D>> }>;
+  <D extends AnyData>(
     logits: Tensor<D>,
     y: Targets,
     options?: GradOptions & Total,
-  ): Result<P, { loss: number; dlogits: Tensor<D> }>;
-  <D extends Data>(
+  ): Result<P, { loss: number; dlogits: Tensor<Computed<D>> }>;
+  <D extends AnyData>(
     logits: Tensor<D>,
     y: Targets,
     options: GradOptions & Each,
-  ): Result<P, { loss: Tensor<D>; dlogits: Tensor<D> }>;
+  ): Result<P, { loss: Tensor<Computed<D>>; dlogits: Tensor<Computed<D>> }>;
 }
 
 /**

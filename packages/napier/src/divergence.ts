@@ -1,20 +1,21 @@
 import { checkOneOf, checkOptions, typeError } from "./check.ts";
-import { type Prepared, perRow } from "./job.ts";
-import { Plan } from "./plan.ts";
+import { elementJob, elements, elementsLike } from "./elements.ts";
 import { combine } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import {
+  type AnyData,
+  type Computed,
   type Data,
   type Logits,
   type OnnxTensor,
   type Out,
+  type Output,
   receiver,
   type Tensor,
   type View,
-  view,
-  viewLike,
-  wrap,
+  wrapRows,
 } from "./tensor.ts";
+import { wide } from "./wide.ts";
 
 export type KlDivReduction = "mean" | "batchmean" | "sum" | "none";
 
@@ -31,11 +32,11 @@ type Each = KlDivOptions & Out & { reduction: "none" };
 
 export interface KlDiv {
   (logProbs: Logits, targets: Logits, options?: KlDivOptions & { reduction?: Exclude<KlDivReduction, "none"> }): number;
-  (logProbs: readonly number[], targets: readonly number[], options: Each): number[];
-  <D extends Float32Array | Float64Array>(logProbs: D, targets: D, options: Each): D;
-  <D extends Data>(logProbs: OnnxTensor<D>, targets: OnnxTensor<D>, options: Each): OnnxTensor<D>;
-  <D extends Data>(logProbs: Tensor<D>, targets: Tensor<D>, options: Each): Tensor<D>;
-  (logProbs: Logits, targets: Logits, options: KlDivOptions & Out): number | Logits;
+  (logProbs: readonly number[], targets: Logits, options: Each): number[];
+  <D extends Exclude<AnyData, readonly number[]>>(logProbs: D, targets: Logits, options: Each): Computed<D>;
+  <D extends AnyData>(logProbs: OnnxTensor<D>, targets: Logits, options: Each): OnnxTensor<Computed<D>>;
+  <D extends AnyData>(logProbs: Tensor<D>, targets: Logits, options: Each): Tensor<Computed<D>>;
+  (logProbs: Logits, targets: Logits, options: KlDivOptions & Out): number | Output;
 }
 
 interface KlArguments {
@@ -49,37 +50,13 @@ interface KlArguments {
 
 function klArguments(caller: string, logProbs: Logits, targets: Logits, options: KlDivOptions & Out): KlArguments {
   checkOptions(caller, options, ["shape", "out", "reduction", "logTarget"]);
-  const { reduction = "mean", logTarget = false, shape } = options;
+  const { reduction = "mean", logTarget = false } = options;
   checkOneOf(caller, "options.reduction", reduction, ["mean", "batchmean", "sum", "none"]);
   if (typeof logTarget !== "boolean") throw typeError(caller, "options.logTarget", "true or false", logTarget);
-  const flat = { ...(shape !== undefined && { shape }) };
-  const x = view(caller, "logProbs", logProbs, flat);
-  const t = viewLike(caller, "targets", targets, x, flat);
-  const size = reduction === "mean" ? x.data.length : reduction === "batchmean" ? x.shape[0] : 1;
+  const x = elements(caller, "logProbs", logProbs, options);
+  const t = elementsLike(caller, "targets", targets, x);
+  const size = reduction === "mean" ? x.rows : reduction === "batchmean" ? x.shape[0] : 1;
   return { x, t, reduction, logTarget, count: Math.max(1, size) };
-}
-
-function prepareKlDiv(logProbs: Logits, targets: Logits, options: KlDivOptions & Out = {}): Prepared<number | Logits> {
-  const caller = "klDiv";
-  const { x, t, reduction, logTarget, count } = klArguments(caller, logProbs, targets, options);
-  const plan = new Plan();
-  const [input, target] = [plan.read(x, x.data), plan.read(x, t.data)];
-  const kernel = logTarget ? "kl_div_log_f64" : "kl_div_f64";
-  if (reduction === "none") {
-    const out = receiver(caller, x, x.data.length, options.out, [x, t]);
-    const areas = [plan.write(x, out), input, target];
-    return plan.prepare(x, [{ kernel, areas }], () => wrap(x, out, x.shape));
-  }
-  const sums = new Float64Array(x.rows);
-  const [rows, terms] = [plan.add(perRow("f64", undefined, sums)), plan.write(x, undefined)];
-  const calls = [
-    { kernel, areas: [terms, input, target] },
-    { kernel: "sum_rows_f64", areas: [rows, terms] },
-  ] as const;
-  return plan.prepare(x, calls, () => {
-    const value = combine(sums, count);
-    return (x.dtype === "f32" ? Math.fround(value) : value) + 0;
-  });
 }
 
 /**
@@ -89,7 +66,7 @@ function prepareKlDiv(logProbs: Logits, targets: Logits, options: KlDivOptions &
  *   term[k] = t[k]·(log t[k] − logp[k]), 0 where t[k] is 0; with logTarget exp(t[k])·(t[k] − logp[k])
  *
  * @param logProbs  any shape, f32 or f64, in nats, as logSoftmax returns them
- * @param targets  probabilities, or with logTarget log-probabilities; same kind and shape
+ * @param targets  probabilities, or with logTarget log-probabilities; same shape, any kind of array
  * @param options.reduction  "mean" over all numbers (default, as PyTorch's), "batchmean": the sum over the size of the first
  * axis, which is the divergence; "sum", or "none"
  * @param options.logTarget  false by default
@@ -105,50 +82,40 @@ function prepareKlDiv(logProbs: Logits, targets: Logits, options: KlDivOptions &
  * @example
  * klDiv([Math.log(0.5), -Infinity], [1, 0], { reduction: "sum" }); // 0.6931471805599453
  */
-export const klDiv: KlDiv = ((logProbs: Logits, targets: Logits, options?: KlDivOptions & Out) =>
-  runNow(prepareKlDiv(logProbs, targets, options))) as KlDiv;
+export const klDiv: KlDiv = ((logProbs: Logits, targets: Logits, options: KlDivOptions & Out = {}) => {
+  const caller = "klDiv";
+  const { x, t, reduction, logTarget, count } = klArguments(caller, logProbs, targets, options);
+  const isEach = reduction === "none";
+  const terms = isEach ? receiver(caller, x, x.rows, options.out, [x, t]) : new Float64Array(x.rows);
+  const job = elementJob(logTarget ? "kl_div_log_f64" : "kl_div_f64", x.rows, [terms], [x.data, t.data]);
+  const finish = (): number | Output => {
+    if (isEach) return wrapRows(x, terms);
+    const value = combine(terms as Float64Array, count);
+    return (x.dtype === "f32" ? Math.fround(value) : value) + 0;
+  };
+  return runNow({ family: wide, job, finish });
+}) as KlDiv;
 
 export interface KlDivBackward {
-  (
+  (dloss: number | Data, logProbs: readonly number[], targets: Logits, options?: KlDivOptions & Out): number[];
+  <D extends Exclude<AnyData, readonly number[]>>(
     dloss: number | Data,
-    logProbs: readonly number[],
-    targets: readonly number[],
+    logProbs: D,
+    targets: Logits,
     options?: KlDivOptions & Out,
-  ): number[];
-  <D extends Float32Array | Float64Array>(dloss: number | D, logProbs: D, targets: D, options?: KlDivOptions & Out): D;
-  <D extends Data>(
-    d: number | Logits,
+  ): Computed<D>;
+  <D extends AnyData>(
+    dloss: number | Logits,
     logProbs: OnnxTensor<D>,
-    t: OnnxTensor<D>,
-    o?: KlDivOptions & Out,
-  ): OnnxTensor<D>;
-  <D extends Data>(d: number | Logits, logProbs: Tensor<D>, t: Tensor<D>, o?: KlDivOptions & Out): Tensor<D>;
-}
-
-function prepareKlDivBackward(
-  dloss: number | Logits,
-  logProbs: Logits,
-  targets: Logits,
-  options: KlDivOptions & Out = {},
-): Prepared<Logits> {
-  const caller = "klDivBackward";
-  const { x, t, reduction, logTarget, count } = klArguments(caller, logProbs, targets, options);
-  const inputs = [t];
-  const plan = new Plan();
-  let gradients: number;
-  if (reduction === "none") {
-    const { shape } = options;
-    const g = viewLike(caller, "dloss", dloss as Logits, x, { ...(shape !== undefined && { shape }) });
-    inputs.push(g);
-    gradients = plan.read(x, g.data);
-  } else {
-    if (typeof dloss !== "number") throw typeError(caller, "dloss", `a number for reduction "${reduction}"`, dloss);
-    gradients = plan.read(x, dloss / count);
-  }
-  const out = receiver(caller, x, x.data.length, options.out, inputs);
-  const areas = [plan.write(x, out), gradients, plan.read(x, t.data)];
-  const kernel = logTarget ? "kl_div_log_backward_f64" : "kl_div_backward_f64";
-  return plan.prepare(x, [{ kernel, areas }], () => wrap(x, out, x.shape));
+    targets: Logits,
+    options?: KlDivOptions & Out,
+  ): OnnxTensor<Computed<D>>;
+  <D extends AnyData>(
+    dloss: number | Logits,
+    logProbs: Tensor<D>,
+    targets: Logits,
+    options?: KlDivOptions & Out,
+  ): Tensor<Computed<D>>;
 }
 
 /**
@@ -156,7 +123,7 @@ function prepareKlDivBackward(
  *
  *   dlogp[k] = −dloss·t[k], with logTarget −dloss·exp(t[k]); divided as klDiv's sum is; dloss[k] with "none"
  *
- * @param dloss  the gradient of what klDiv returned: a number, or with "none" an array or tensor like logProbs
+ * @param dloss  the gradient of what klDiv returned: a number, or with "none" one for each of logProbs
  * @param logProbs  what klDiv was given; only its kind and shape count
  * @param targets  as in klDiv
  * @param options  as in klDiv; `out` receives the gradient
@@ -172,5 +139,22 @@ export const klDivBackward: KlDivBackward = ((
   dloss: number | Logits,
   logProbs: Logits,
   targets: Logits,
-  options?: KlDivOptions & Out,
-) => runNow(prepareKlDivBackward(dloss, logProbs, targets, options))) as KlDivBackward;
+  options: KlDivOptions & Out = {},
+) => {
+  const caller = "klDivBackward";
+  const { x, t, reduction, logTarget, count } = klArguments(caller, logProbs, targets, options);
+  const inputs = [x, t];
+  let gradients: Data | number;
+  if (reduction === "none") {
+    const g = elementsLike(caller, "dloss", dloss as Logits, x);
+    inputs.push(g);
+    gradients = g.data;
+  } else {
+    if (typeof dloss !== "number") throw typeError(caller, "dloss", `a number for reduction "${reduction}"`, dloss);
+    gradients = dloss / count;
+  }
+  const out = receiver(caller, x, x.rows, options.out, inputs);
+  const kernel = logTarget ? "kl_div_log_backward_f64" : "kl_div_backward_f64";
+  const job = elementJob(kernel, x.rows, [out], [gradients, t.data]);
+  return runNow({ family: wide, job, finish: () => wrapRows(x, out) });
+}) as KlDivBackward;

@@ -1,6 +1,18 @@
+export {
+  type BinaryLossOptions,
+  bceWithLogits,
+  bceWithLogitsWithGrad,
+  log1mExp,
+  log1mExpBackward,
+  log1pExp,
+  log1pExpBackward,
+  logSigmoid,
+  logSigmoidBackward,
+} from "./binary.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
 export { type KlDivOptions, klDiv, klDivBackward } from "./divergence.ts";
 export { entropy, entropyBackward, perplexity } from "./entropy.ts";
+export type { Half } from "./half.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
 export { type Sample, type SampleOptions, sample, type TopLogProbs, topLogProbs } from "./pick.ts";
@@ -8,4 +20,12 @@ export type { LossOptions, ReductionName } from "./reduction.ts";
 export { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "./softmax.ts";
 export { type Block, type BlockSink, logSoftmaxStream, type StreamOptions } from "./stream.ts";
 export type { TargetData, Targets } from "./targets.ts";
-export { type Data, fromRows, type Logits, type OnnxTensor, type Options, type Tensor } from "./tensor.ts";
+export {
+  type AnyData,
+  type Data,
+  fromRows,
+  type Logits,
+  type OnnxTensor,
+  type Options,
+  type Tensor,
+} from "./tensor.ts";

@@ -1,7 +1,10 @@
 import { checkOptions, typeError } from "./check.ts";
+import type { Half } from "./half.ts";
 import { type Loss, type LossOptions, reduce, reductionOf } from "./reduction.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import {
+  type AnyData,
+  type Computed,
   type Data,
   type Logits,
   type OnnxTensor,
@@ -37,7 +40,7 @@ const negative = (v: number): number => (Number.isNaN(v) ? Number.NaN : 0 - v);
  * @param logProbs  any shape, classes on the last axis (or `axis`), in nats, as logSoftmax returns them
  * @param targets  the true class of each row: number (one row), number[], Int32Array, BigInt64Array or a tensor of these
  * @param options.reduction  "mean" (default), "sum" or "none"
- * @param options  `shape`, `axis`, `out` (for "none") as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `out` (for "none") as in logSoftmax
  * @returns a number; with "none" one for each row, in the kind of logProbs
  * @throws {RangeError} a target is not a class; not one target for each row
  *
@@ -50,7 +53,7 @@ const negative = (v: number): number => (Number.isNaN(v) ? Number.NaN : 0 - v);
  */
 export const nllLoss: Loss<LossOptions> = ((logProbs: Logits, targets: Targets, options: LossOptions & Out = {}) => {
   const caller = "nllLoss";
-  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
+  checkOptions(caller, options, ["shape", "axis", "dtype", "out", "reduction"]);
   const reduction = reductionOf(caller, options);
   const x = view(caller, "logProbs", logProbs, options);
   const y = classIndices(caller, targets, x, "logProbs");
@@ -59,11 +62,21 @@ export const nllLoss: Loss<LossOptions> = ((logProbs: Logits, targets: Targets, 
 }) as Loss<LossOptions>;
 
 interface NllLossBackward {
-  (dloss: number | Data, logProbs: readonly number[], targets: Targets, options?: LossOptions & Out): number[];
-  (dloss: number | Data, logProbs: Float32Array, targets: Targets, options?: LossOptions & Out): Float32Array;
-  (dloss: number | Data, logProbs: Float64Array, targets: Targets, options?: LossOptions & Out): Float64Array;
-  <D extends Data>(d: number | Logits, logProbs: OnnxTensor<D>, y: Targets, o?: LossOptions & Out): OnnxTensor<D>;
-  <D extends Data>(d: number | Logits, logProbs: Tensor<D>, y: Targets, o?: LossOptions & Out): Tensor<D>;
+  (dloss: number | AnyData, logProbs: readonly number[], y: Targets, options?: LossOptions & Out): number[];
+  (dloss: number | AnyData, logProbs: Float32Array | Half, y: Targets, options?: LossOptions & Out): Float32Array;
+  (dloss: number | AnyData, logProbs: Float64Array, y: Targets, options?: LossOptions & Out): Float64Array;
+  <D extends AnyData>(
+    dloss: number | Logits,
+    logProbs: OnnxTensor<D>,
+    y: Targets,
+    options?: LossOptions & Out,
+  ): OnnxTensor<Computed<D>>;
+  <D extends AnyData>(
+    dloss: number | Logits,
+    logProbs: Tensor<D>,
+    y: Targets,
+    options?: LossOptions & Out,
+  ): Tensor<Computed<D>>;
 }
 
 /**
@@ -91,14 +104,14 @@ export const nllLossBackward: NllLossBackward = ((
   options: LossOptions & Out = {},
 ) => {
   const caller = "nllLossBackward";
-  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
+  checkOptions(caller, options, ["shape", "axis", "dtype", "out", "reduction"]);
   const reduction = reductionOf(caller, options);
-  const x = view(caller, "logProbs", logProbs, options);
+  const x = view(caller, "logProbs", logProbs, options, dloss);
   const y = classIndices(caller, targets, x, "logProbs");
   let gradients: Data;
   const inputs = [x];
   if (reduction === "none" && typeof dloss !== "number") {
-    const g = viewRows(caller, "dloss", dloss, x);
+    const g = viewRows(caller, "dloss", dloss, x, options);
     inputs.push(g);
     gradients = g.data;
   } else {

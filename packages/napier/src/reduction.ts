@@ -1,13 +1,16 @@
 import { checkOneOf } from "./check.ts";
+import type { Half } from "./half.ts";
 import type { Targets } from "./targets.ts";
 import {
-  type Data,
+  type AnyData,
+  type Computed,
   type Logits,
   type ManyRows,
   type OneRow,
   type OnnxTensor,
   type Options,
   type Out,
+  type Output,
   type Result,
   receiver,
   type Tensor,
@@ -26,14 +29,14 @@ export interface LossOptions extends Options {
 /** A loss: a number for "mean" and "sum", one for each row for "none". */
 export interface Loss<O extends LossOptions, P = false> {
   (logits: Logits, targets: Targets, options?: O & { reduction?: "mean" | "sum" }): Result<P, number>;
-  (logits: Data, targets: Targets, options: O & OneRow & { reduction: "none" }): Result<P, number>;
+  (logits: AnyData, targets: Targets, options: O & OneRow & { reduction: "none" }): Result<P, number>;
   (
     logits: readonly number[],
     targets: Targets,
     options: O & Out & ManyRows & { reduction: "none" },
   ): Result<P, number[]>;
   (
-    logits: Float32Array,
+    logits: Float32Array | Half,
     targets: Targets,
     options: O & Out & ManyRows & { reduction: "none" },
   ): Result<P, Float32Array>;
@@ -42,13 +45,17 @@ export interface Loss<O extends LossOptions, P = false> {
     targets: Targets,
     options: O & Out & ManyRows & { reduction: "none" },
   ): Result<P, Float64Array>;
-  <D extends Data>(
+  <D extends AnyData>(
     logits: OnnxTensor<D>,
     targets: Targets,
     options: O & Out & { reduction: "none" },
-  ): Result<P, OnnxTensor<D>>;
-  <D extends Data>(logits: Tensor<D>, targets: Targets, options: O & Out & { reduction: "none" }): Result<P, Tensor<D>>;
-  (logits: Logits, targets: Targets, options: O & Out): Result<P, number | Logits>;
+  ): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    targets: Targets,
+    options: O & Out & { reduction: "none" },
+  ): Result<P, Tensor<Computed<D>>>;
+  (logits: Logits, targets: Targets, options: O & Out): Result<P, number | Output>;
 }
 
 export function reductionOf(caller: string, options: LossOptions): ReductionName {
@@ -88,7 +95,7 @@ export function reduce(
   reduction: ReductionName,
   x: View,
   out?: Writable,
-): number | Logits {
+): number | Output {
   if (reduction === "none") {
     const rows = receiver(caller, x, x.rows, out, [x]);
     for (let i = 0; i < losses.length; i++) rows[i] = losses[i];

@@ -1,24 +1,36 @@
 import { checkData, checkOptions, checkShape, rangeError, typeError, words } from "./check.ts";
+import { type Half, type HalfName, halfName, isHalf, widen } from "./half.ts";
 
 /** A flat row-major array: number[] is f64. */
 export type Data = readonly number[] | Float32Array | Float64Array;
 /** As Data, to write to. */
 export type Writable = number[] | Float32Array | Float64Array;
 
+/** What comes in: also numbers of 16 bits, which are computed in f32. */
+export type AnyData = Data | Half;
+/** What it gives. */
+export type Computed<D extends AnyData> = D extends Half ? Float32Array : D;
+/** All that is computed in the same dtype. */
+export type Alike<D extends AnyData> = D extends Float32Array | Half
+  ? Float32Array | Half
+  : readonly number[] | Float64Array;
+
 /** An N-d array. */
-export interface Tensor<D extends Data = Data> {
+export interface Tensor<D extends AnyData = Data> {
   readonly data: D;
   readonly shape: readonly number[];
 }
 
 /** An N-d array as ONNX Runtime and transformers.js name its parts. */
-export interface OnnxTensor<D extends Data = Data> {
+export interface OnnxTensor<D extends AnyData = Data> {
   readonly data: D;
   readonly dims: readonly number[];
   readonly type: string;
 }
 
-export type Logits = Data | Tensor | OnnxTensor;
+export type Logits = AnyData | Tensor<AnyData> | OnnxTensor<AnyData>;
+/** What an array argument gives. */
+export type Output = Data | Tensor | OnnxTensor;
 
 export type Dtype = "f32" | "f64";
 
@@ -28,6 +40,16 @@ export interface Options {
   shape?: readonly number[];
   /** which axis holds the classes, −1 (the last) by default */
   axis?: number;
+  /** what a Uint16Array holds, where no `type` says it */
+  dtype?: HalfName;
+}
+
+/** Of reductions, whose classes may run over several axes. */
+export interface AxesOptions extends Omit<Options, "axis"> {
+  /** the axis or axes that are summed over, −1 (the last) by default; [] is all of them */
+  axis?: number | readonly number[];
+  /** whether a tensor's result keeps them, with size 1 */
+  keepDims?: boolean;
 }
 
 /** A receiver for the result: same kind and length; it may be the input's own array. */
@@ -41,19 +63,23 @@ export type Result<P, T> = P extends true ? Promise<T> : T;
 /** What comes in comes out, element by element. */
 export interface Elementwise<O extends Options, P = false> {
   (logits: readonly number[], options?: O): Result<P, number[]>;
-  (logits: Float32Array, options?: O): Result<P, Float32Array>;
+  (logits: Float32Array | Half, options?: O): Result<P, Float32Array>;
   (logits: Float64Array, options?: O): Result<P, Float64Array>;
-  <D extends Data>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<D>>;
-  <D extends Data>(logits: Tensor<D>, options?: O): Result<P, Tensor<D>>;
+  <D extends AnyData>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
 /** As Elementwise, for two arrays of one shape. */
 export interface Elementwise2<O extends Options, P = false> {
   (first: readonly number[], second: readonly number[], options?: O): Result<P, number[]>;
-  (first: Float32Array, second: Float32Array, options?: O): Result<P, Float32Array>;
+  (first: Float32Array | Half, second: Float32Array | Half, options?: O): Result<P, Float32Array>;
   (first: Float64Array, second: Float64Array, options?: O): Result<P, Float64Array>;
-  <D extends Data>(first: OnnxTensor<D>, second: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<D>>;
-  <D extends Data>(first: Tensor<D>, second: Tensor<D>, options?: O): Result<P, Tensor<D>>;
+  <D extends AnyData>(
+    first: OnnxTensor<D>,
+    second: OnnxTensor<Alike<D>>,
+    options?: O,
+  ): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(first: Tensor<D>, second: Tensor<Alike<D>>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
 /** A row of a flat array without `shape`, or of one dimension. */
@@ -61,25 +87,31 @@ export type OneRow = { shape?: readonly [number] };
 /** A shape of two dimensions or more. */
 export type ManyRows = { shape: readonly [number, number, ...number[]] };
 
-/** A number for each row: flat arrays of one row give a number, the rest an array of the same kind without the class axis. */
-export interface Reduction<O extends Options, P = false> {
-  (logits: Data, options?: O & OneRow): Result<P, number>;
-  (logits: readonly number[], options: O & ManyRows): Result<P, number[]>;
-  (logits: Float32Array, options: O & ManyRows): Result<P, Float32Array>;
-  (logits: Float64Array, options: O & ManyRows): Result<P, Float64Array>;
-  <D extends Data>(logits: D, options: O): Result<P, number | D>;
-  <D extends Data>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<D>>;
-  <D extends Data>(logits: Tensor<D>, options?: O): Result<P, Tensor<D>>;
+/** One axis, not a list of them. */
+export type OneAxis = { axis?: number };
+
+/** A number for each row: flat arrays of one row give a number, the rest an array of the same kind without the class axes. */
+export interface Reduction<O extends AxesOptions, P = false> {
+  (logits: AnyData, options?: O & OneRow): Result<P, number>;
+  (logits: readonly number[], options: O & ManyRows & OneAxis): Result<P, number[]>;
+  (logits: Float32Array | Half, options: O & ManyRows & OneAxis): Result<P, Float32Array>;
+  (logits: Float64Array, options: O & ManyRows & OneAxis): Result<P, Float64Array>;
+  <D extends AnyData>(logits: D, options: O): Result<P, number | Computed<D>>;
+  <D extends AnyData>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
-/** An argument as the kernels see it: `outer × classes × inner`, a row for each (outer, inner). */
+/** An argument as the kernels see it: `outer × classes × inner`, a row for each (outer, inner). A scalar is one row of one class. */
 export interface View {
   readonly data: Data;
   readonly dtype: Dtype;
   readonly kind: "flat" | "shape" | "dims";
   readonly type: string;
   readonly shape: readonly number[];
-  readonly axis: number;
+  /** Of the shape, those that the classes are on. */
+  readonly axes: readonly number[];
+  /** Where the data is a transposed copy: the axes of the shape in its order, those of size 1 left out. */
+  readonly order?: readonly number[];
   readonly outer: number;
   readonly classes: number;
   readonly inner: number;
@@ -111,17 +143,29 @@ export function fromRows(rows: readonly (readonly number[])[]): { data: Float64A
   return { data, shape: [rows.length, columns] };
 }
 
-const product = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
+export const product = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
+
+const isFlat = (value: unknown): value is AnyData => Array.isArray(value) || ArrayBuffer.isView(value);
 
 /** Reads an argument; every error about data, shape and axis is thrown here. */
-export function view(caller: string, name: string, value: Logits, options: Options): View {
-  const isFlat = Array.isArray(value) || ArrayBuffer.isView(value);
-  if (!isFlat && (typeof value !== "object" || value === null || !("data" in value))) {
+function read(caller: string, name: string, value: Logits, options: Options): View {
+  if (!isFlat(value) && (typeof value !== "object" || value === null || !("data" in value))) {
     throw typeError(caller, name, "number[], Float32Array, Float64Array or { data, shape }", value);
   }
-  const { data, shape: own, dims, type = "" } = (isFlat ? { data: value } : value) as Partial<Tensor & OnnxTensor>;
-  checkData(caller, isFlat ? name : `${name}.data`, data);
-  const kind = isFlat ? "flat" : dims === undefined ? "shape" : "dims";
+  const parts = (isFlat(value) ? { data: value } : value) as Partial<Tensor<AnyData> & OnnxTensor<AnyData>>;
+  const { data: given, shape: own, dims } = parts;
+  const kind = isFlat(value) ? "flat" : dims === undefined ? "shape" : "dims";
+  let data: Data;
+  let { type = "" } = parts;
+  if (isHalf(given)) {
+    const format = halfName(caller, name, given, kind === "dims" ? type : undefined, options.dtype);
+    data = new Float32Array(bufferLike(given, 4 * given.length));
+    widen(data, given, format);
+    type = "float32";
+  } else {
+    checkData(caller, kind === "flat" ? name : `${name}.data`, given);
+    data = given;
+  }
   let shape: readonly number[] = [data.length];
   if (kind === "flat") {
     if (options.shape !== undefined) {
@@ -130,23 +174,22 @@ export function view(caller: string, name: string, value: Logits, options: Optio
     }
   } else {
     if (options.shape !== undefined) throw typeError(caller, "options.shape", "nothing beside a tensor", options.shape);
-    const given = kind === "dims" ? dims : own;
-    checkShape(caller, `${name}.${kind}`, given);
-    shape = given;
+    const sizes = kind === "dims" ? dims : own;
+    checkShape(caller, `${name}.${kind}`, sizes);
+    shape = sizes;
     const expected = data instanceof Float32Array ? "float32" : "float64";
     if (kind === "dims" && type !== expected)
       throw typeError(caller, `${name}.type`, `"${expected}" for its data`, type);
   }
-  if (shape.length === 0)
-    throw rangeError(caller, name, "at least 1 dimension", words("0"), "the classes need an axis");
   if (product(shape) !== data.length) {
-    throw rangeError(caller, name, `${product(shape)} elements for shape [${shape.join(", ")}]`, data.length);
+    throw rangeError(caller, name, `${product(shape)} elements for shape ${inWords(shape)}`, data.length);
   }
   const { axis = -1 } = options;
-  if (!Number.isInteger(axis) || axis < -shape.length || axis >= shape.length) {
-    throw rangeError(caller, "options.axis", `an integer from ${-shape.length} to ${shape.length - 1}`, axis);
+  const most = Math.max(shape.length, 1); // a scalar has an axis 0 to name, but none to leave out
+  if (!Number.isInteger(axis) || axis < -most || axis >= most) {
+    throw rangeError(caller, "options.axis", `an integer from ${-most} to ${most - 1}`, axis);
   }
-  const at = axis < 0 ? axis + shape.length : axis;
+  const at = axis < 0 ? axis + most : axis;
   const outer = product(shape.slice(0, at));
   const inner = product(shape.slice(at + 1));
   return {
@@ -155,13 +198,24 @@ export function view(caller: string, name: string, value: Logits, options: Optio
     kind,
     type,
     shape,
-    axis: at,
+    axes: shape.length === 0 ? [] : [at],
     outer,
-    classes: shape[at],
+    classes: shape.length === 0 ? 1 : shape[at],
     inner,
     rows: outer * inner,
   };
 }
+
+/** As `read`; `options.dtype` is for this argument or the one `beside` it. */
+export function view(caller: string, name: string, value: Logits, options: Options, beside?: unknown): View {
+  const result = read(caller, name, value, options);
+  if (options.dtype !== undefined && ![value, beside].some(holdsHalf)) {
+    throw typeError(caller, "options.dtype", "nothing where there is no Uint16Array", options.dtype);
+  }
+  return result;
+}
+
+const holdsHalf = (value: unknown): boolean => isHalf(isFlat(value) ? value : (value as Partial<Tensor> | null)?.data);
 
 /** As `view`, for the last argument of an operation with these option names. */
 export function viewWithOptions(
@@ -170,39 +224,50 @@ export function viewWithOptions(
   value: Logits,
   options: Options,
   allowed: readonly string[],
+  beside?: unknown,
 ): View {
   checkOptions(caller, options, allowed);
-  return view(caller, name, value, options);
+  return view(caller, name, value, options, beside);
 }
 
 /** A second argument that must be like the first in kind of data and shape. */
 export function viewLike(caller: string, name: string, value: Logits, like: View, options: Options): View {
-  const second = view(caller, name, value, options);
+  const second = read(caller, name, value, options);
   if (second.dtype !== like.dtype)
     throw typeError(caller, name, `${like.dtype} as the argument before`, words(`${second.dtype}`));
-  if (second.shape.length !== like.shape.length || second.shape.some((size, d) => size !== like.shape[d])) {
-    throw rangeError(caller, name, `shape [${like.shape.join(", ")}]`, words(`[${second.shape.join(", ")}]`));
+  const [own, expected] = [inWords(second.shape), inWords(like.shape)];
+  if (own !== expected) throw rangeError(caller, name, `shape ${expected}`, words(own));
+  return second;
+}
+
+/** The shape of one number for each row. */
+export function rowShape({ shape, axes }: View, keepDims = false): number[] {
+  return keepDims ? shape.map((size, d) => (axes.includes(d) ? 1 : size)) : shape.filter((_, d) => !axes.includes(d));
+}
+
+/** One number for each row of another argument: a flat array, or a tensor of one of these shapes. */
+export function viewRows(
+  caller: string,
+  name: string,
+  value: Logits,
+  like: View,
+  { dtype }: Pick<Options, "dtype">,
+  shapes: readonly (readonly number[])[] = [rowShape(like)],
+): View {
+  const second = read(caller, name, value, { dtype });
+  if (second.data.length !== like.rows) {
+    throw rangeError(caller, name, `${like.rows} numbers, one for each row`, second.data.length);
+  }
+  const own = inWords(second.shape);
+  const allowed = shapes.map(inWords);
+  if (second.kind !== "flat" && !allowed.includes(own)) {
+    throw rangeError(caller, `${name}.${second.kind}`, allowed.join(" or "), words(own));
   }
   return second;
 }
 
-/** One number for each row of another argument: a flat array, or a tensor of its shape without the class axis. */
-export function viewRows(caller: string, name: string, value: Logits, like: View): View {
-  const isFlat = Array.isArray(value) || ArrayBuffer.isView(value);
-  const { shape, dims } = (isFlat ? {} : (value ?? {})) as Partial<Tensor & OnnxTensor>;
-  const own = dims ?? shape;
-  // What a single row of rank 1 reduces to has no dimension, and needs no axis here.
-  const isScalar = Array.isArray(own) && own.length === 0;
-  const second = view(caller, name, isScalar ? ({ ...value, [dims ? "dims" : "shape"]: [1] } as Tensor) : value, {});
-  if (second.data.length !== like.rows) {
-    throw rangeError(caller, name, `${like.rows} numbers, one for each row`, second.data.length);
-  }
-  const expected = like.shape.filter((_, d) => d !== like.axis);
-  if (own !== undefined && (own.length !== expected.length || own.some((size, d) => size !== expected[d]))) {
-    throw rangeError(caller, `${name}.${second.kind}`, `[${expected.join(", ")}]`, words(`[${own.join(", ")}]`));
-  }
-  return second;
-}
+/** A shape as messages have it. */
+export const inWords = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 
 /** Whether an array is memory that threads share. */
 export function isShared(data: unknown): data is ArrayBufferView<SharedArrayBuffer> {
@@ -211,11 +276,13 @@ export function isShared(data: unknown): data is ArrayBufferView<SharedArrayBuff
   );
 }
 
+const bufferLike = (data: unknown, bytes: number): ArrayBuffer | SharedArrayBuffer =>
+  isShared(data) ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+
 /** A new array of the argument's kind, shared if that is. */
-export function allocate({ data }: View, length: number): Writable {
+export function allocate({ data }: { readonly data: Data }, length: number): Writable {
   if (Array.isArray(data)) return new Array<number>(length).fill(0);
-  const bytes = length * (data as Float32Array).BYTES_PER_ELEMENT;
-  const buffer = isShared(data) ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+  const buffer = bufferLike(data, length * (data as Float32Array).BYTES_PER_ELEMENT);
   return data instanceof Float32Array ? new Float32Array(buffer) : new Float64Array(buffer);
 }
 
@@ -249,17 +316,13 @@ export function receiver(
 }
 
 /** The result in the argument's own kind of object. */
-export function wrap(like: View, data: Writable, shape: readonly number[]): Logits {
+export function wrap(like: View, data: Writable, shape: readonly number[]): Output {
   if (like.kind === "flat") return data;
   return like.kind === "dims" ? { data, dims: [...shape], type: like.type } : { data, shape: [...shape] };
 }
 
-/** One number for each row: a number where a flat array was one row, else an array without the class axis. */
-export function wrapRows(like: View, data: Writable): number | Logits {
-  if (like.kind === "flat" && like.shape.length === 1) return data[0];
-  return wrap(
-    like,
-    data,
-    like.shape.filter((_, d) => d !== like.axis),
-  );
+/** One number for each row: a number where a flat array was one row, else an array without the class axes. */
+export function wrapRows(like: View, data: Writable, keepDims = false): number | Output {
+  if (like.kind === "flat" && like.shape.length === like.axes.length) return data[0];
+  return wrap(like, data, rowShape(like, keepDims));
 }

@@ -179,3 +179,10 @@ test("shapes and kinds", () => {
   expect(klDiv({ data: [], shape: [0, 3] }, { data: [], shape: [0, 3] }, { reduction: "batchmean" })).toBe(0);
   expect(klDiv([], [])).toBe(0);
 });
+
+test("16 bits, targets of another kind, a scalar", () => {
+  const half = { data: Uint16Array.of(0xbc00, 0xc000), dims: [2], type: "float16" }; // −1, −2
+  expect(klDiv(half, [0.5, 0.5])).toBe(klDiv(Float32Array.of(-1, -2), Float32Array.of(0.5, 0.5)));
+  expect(klDivBackward(1, half, [0.5, 0.5]).data).toEqual(Float32Array.of(-0.25, -0.25));
+  expect(klDiv({ data: [-1], shape: [] }, { data: [1], shape: [] }, { reduction: "batchmean" })).toBe(1);
+});

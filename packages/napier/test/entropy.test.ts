@@ -134,3 +134,22 @@ test("perplexity takes the f64 mean of f32 losses, and what is not finite as it 
   expect(perplexity({ data: [], shape: [0, 2] }, [])).toBe(1);
   expect(toF64(mul(exact(1), exact(perplexity([0, 0, 0, 0], 2))))).toBe(4);
 });
+
+test("over several axes, as over one that holds them all; 16 bits; a scalar", () => {
+  const shape = [2, 3, 4];
+  const data = Float64Array.from({ length: 24 }, (_, k) => ((k * 7) % 11) / 3);
+  const apart = entropy({ data, shape }, { axis: [0, 2], keepDims: true });
+  expect(apart.shape).toEqual([1, 3, 1]);
+  const g = { data: Float64Array.of(1, -2, 3), shape: [3] };
+  const dx = entropyBackward(g, { data, shape }, { axis: [2, 0] });
+  for (let b = 0; b < 3; b++) {
+    const at = Array.from({ length: 8 }, (_, n) => ((n >> 2) * 3 + b) * 4 + (n & 3));
+    const row = at.map((k) => data[k]);
+    expect(apart.data[b]).toBe(entropy(row));
+    expect(at.map((k) => dx.data[k])).toEqual(entropyBackward(g.data[b], row));
+  }
+  const half = { data: Uint16Array.of(0x3c00, 0), dims: [2], type: "float16" };
+  expect(entropy(half).data[0]).toBe(entropy(Float32Array.of(1, 0)));
+  expect(perplexity(half, { data: [0], shape: [] })).toBe(perplexity(Float32Array.of(1, 0), 0));
+  expect(entropy({ data: [3], shape: [] })).toEqual({ data: [0], shape: [] });
+});

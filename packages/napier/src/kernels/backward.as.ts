@@ -52,12 +52,12 @@ function accumulate_product(a: f64, b: f64): void {
 }
 
 /** What gradients are multiplied by where their sum is beyond f64: 2^-64, enough for 2^63 of them. */
-export const DOWN: f64 = 5.421010862427522e-20;
+const DOWN: f64 = 5.421010862427522e-20;
 
 /** Σ g·factor, or with p Σ g·factor·p, compensated; leaves total and lost. */
 // @ts-ignore: decorator
 @inline
-export function sum_gradients(g: usize, p: usize, bytes: usize, factor: f64, product: bool): f64 {
+function sum_gradients(g: usize, p: usize, bytes: usize, factor: f64, product: bool): f64 {
   total = 0;
   lost = 0;
   for (let k = <usize>0; k < bytes; k += 8) {

@@ -1,7 +1,7 @@
-// Kullback and Leibler's divergence, term by term, and sums of terms. Whatever comes in is followed where the formula
+// Kullback and Leibler's divergence, term by term. Whatever comes in is followed where the formula
 // leads, but a target of probability 0 adds 0.
 
-import { clean, DOWN, sum_gradients, times_exp } from "./backward.as";
+import { clean, times_exp } from "./backward.as";
 import { log1p_rest, log_f64 } from "./log1p.as";
 
 /**
@@ -55,15 +55,5 @@ export function kl_div_log_backward_f64(dx: usize, g: usize, t: usize, rows: i32
   for (let k = <usize>0; k < end; k += 8) {
     const v = load<f64>(g + k);
     store<f64>(dx + k, clean<f64>(v == 0.0 ? 0.0 : -times_exp(v, load<f64>(t + k))));
-  }
-}
-
-/** out[i] = Σ_j terms[i, j], compensated, in order; a sum in range is found though its parts leave the range. */
-export function sum_rows_f64(out: usize, terms: usize, rows: i32, classes: i32): void {
-  const bytes = <usize>classes << 3;
-  for (let i = 0; i < rows; i++, terms += bytes, out += 8) {
-    let sum = sum_gradients(terms, 0, bytes, 1.0, false);
-    if (!(abs(sum) < Infinity)) sum = sum_gradients(terms, 0, bytes, DOWN, false) / DOWN;
-    store<f64>(out, clean<f64>(sum));
   }
 }

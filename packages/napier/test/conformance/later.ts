@@ -39,16 +39,6 @@ const LATER: Record<string, Record<string, string>> = {
       masked.softmax#18 masked.softmax#19 masked.softmin#2 masked.softmin#4 masked.softmin#6 masked.softmin#8
       masked.softmin#10 masked.softmin#12 masked.softmin#13 masked.softmin#14 masked.softmin#15
       masked.softmin#17 masked.softmin#21 masked.softmin#24`,
-    bceWithLogits: `
-      nn.functional.binary_cross_entropy_with_logits#2 nn.functional.binary_cross_entropy_with_logits#3
-      nn.functional.binary_cross_entropy_with_logits#5 nn.functional.binary_cross_entropy_with_logits#6
-      nn.functional.binary_cross_entropy_with_logits#8 nn.functional.binary_cross_entropy_with_logits#9
-      nn.functional.binary_cross_entropy_with_logits#10 nn.functional.binary_cross_entropy_with_logits#11
-      nn.functional.binary_cross_entropy_with_logits#12 nn.functional.binary_cross_entropy_with_logits#14
-      nn.functional.binary_cross_entropy_with_logits#15 nn.functional.binary_cross_entropy_with_logits#16
-      nn.functional.binary_cross_entropy_with_logits#17 nn.functional.binary_cross_entropy_with_logits#21
-      nn.functional.binary_cross_entropy_with_logits#23 nn.functional.binary_cross_entropy_with_logits#24
-      nn.functional.binary_cross_entropy_with_logits#25`,
     "class weights": `
       nn.functional.cross_entropy#15 nn.functional.nll_loss#2 nn.functional.nll_loss#11
       nn.functional.nll_loss#16 nn.functional.nll_loss#17 nn.functional.nll_loss#24 nn.functional.nll_loss#25
@@ -64,8 +54,6 @@ const LATER: Record<string, Record<string, string>> = {
       nn.functional.cross_entropy#21 nn.functional.nll_loss#5 nn.functional.nll_loss#7
       nn.functional.nll_loss#32 nn.functional.nll_loss#38 nn.functional.nll_loss#44 nn.functional.nll_loss#60
       nn.functional.nll_loss#61`,
-    logSigmoid: `
-      nn.functional.logsigmoid#1 nn.functional.logsigmoid#3`,
     "class weights and ignoreIndex": `
       nn.functional.nll_loss#6 nn.functional.nll_loss#20 nn.functional.nll_loss#27 nn.functional.nll_loss#33
       nn.functional.nll_loss#39 nn.functional.nll_loss#45 nn.functional.nll_loss#52`,
