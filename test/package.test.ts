@@ -82,7 +82,7 @@ describe("the packed library in an empty folder", () => {
   test("types: what comes in comes out, without node or DOM types of the caller's", () => {
     writeFileSync(
       join(folder, "a.ts"),
-      `import { crossEntropy, crossEntropyWithGrad, logSoftmax, logSumExp } from "napier";
+      `import { crossEntropy, crossEntropyWithGrad, entropy, klDiv, logSoftmax, logSumExp, sample, topLogProbs } from "napier";
 import { createPool } from "napier/pool";
 const a: number[] = logSoftmax([1, 2]);
 const b: Float32Array = logSoftmax(new Float32Array(2));
@@ -93,6 +93,13 @@ const f: Float64Array = logSumExp(new Float64Array(4), { shape: [2, 2] });
 const g: number = crossEntropy(new Float32Array(4), [0, 1], { shape: [2, 2] });
 const h: Float32Array = crossEntropy(new Float32Array(4), [0, 1], { shape: [2, 2], reduction: "none" });
 const { loss, dlogits }: { loss: number; dlogits: number[] } = crossEntropyWithGrad([1, 2], 0);
+const n: { indices: Int32Array; logProbs: Float32Array } = topLogProbs(new Float32Array(2), 1);
+const o: Int32Array = sample(new Float32Array(4), { shape: [2, 2], seed: 1 });
+const p: number[] = klDiv([-1], [1], { reduction: "none" });
+const q: "int32" = topLogProbs({ data: new Float32Array(2), dims: [2], type: "float32" }, 1).indices.type;
+const r: number = crossEntropy([1, 2], sample([1, 2], { seed: 1 })) + klDiv([-1], [1]) + entropy([1, 2]);
+// @ts-expect-error a draw needs a seed
+sample([1, 2], { topK: 1 });
 // @ts-expect-error a misspelt option
 logSoftmax([1, 2], { axs: 0 });
 // @ts-expect-error text is no target
@@ -104,7 +111,7 @@ const k: Promise<number> = pool.crossEntropy([1, 2], 0);
 const l: Promise<{ loss: number; dlogits: number[] }> = pool.crossEntropyWithGrad([1, 2], 0);
 // @ts-expect-error a promise is no array
 const m: number[] = pool.logSoftmax([1, 2]);
-export { a, b, c, d, e, f, g, h, i, j, k, l, m, loss, dlogits };
+export { a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, loss, dlogits };
 `,
     );
     const tsc = join(ROOT, "node_modules/.bin/tsc");
