@@ -10,6 +10,8 @@ export {
   logSigmoidBackward,
 } from "./binary.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
+export { type KlDivOptions, klDiv, klDivBackward } from "./divergence.ts";
+export { entropy, entropyBackward, perplexity } from "./entropy.ts";
 export type { Half } from "./half.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";

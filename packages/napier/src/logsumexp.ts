@@ -71,8 +71,8 @@ export function prepareLogSumExp(logits: Logits, options: RowOptions = {}): Prep
   return { family: core, job, finish: () => wrapRows(x, out, options.keepDims) };
 }
 
-/** dlse of each row, in the logits' dtype. */
-function perRowGradients(
+/** The gradient of each row's number, in the logits' dtype. */
+export function perRowGradients(
   caller: string,
   name: string,
   value: number | Logits,

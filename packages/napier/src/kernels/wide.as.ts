@@ -7,3 +7,5 @@ export {
   log_sigmoid_f64, log_sigmoid_backward_f64,
 } from "./binary.as";
 export { sample_f64 } from "./sample.as";
+export { kl_div_backward_f64, kl_div_f64, kl_div_log_backward_f64, kl_div_log_f64 } from "./divergence.as";
+export { entropy_backward_f64, entropy_f64 } from "./entropy.as";

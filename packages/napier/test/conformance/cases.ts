@@ -99,7 +99,7 @@ function runTorch({ op, input, args, kwargs, output, grad_input }: TorchCase): C
     case "logcumsumexp":
       return later("logCumSumExp");
     case "kl_div":
-      return later("klDiv");
+      return both(operations.klDiv(x(), tensor(first as Stored), rest));
     case "logsigmoid":
       return both(binary.logSigmoid(x()));
     case "binary_cross_entropy_with_logits": {
