@@ -26,8 +26,13 @@ const LAYERS = [
   ["packages/napier/src/wide.ts"],
   ["packages/napier/src/job.ts", "packages/napier/src/runner.ts"],
   ["packages/napier/src/reduction.ts", "packages/napier/src/elements.ts"],
+  ["packages/napier/src/widened.ts", "packages/napier/src/operands.ts"],
+  ["packages/napier/src/weighted.ts"],
   [
     "packages/napier/src/logsumexp.ts",
+    "packages/napier/src/logaddexp.ts",
+    "packages/napier/src/logmeanexp.ts",
+    "packages/napier/src/cumulative.ts",
     "packages/napier/src/softmax.ts",
     "packages/napier/src/nll.ts",
     "packages/napier/src/crossentropy.ts",

@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, PICKED, TABLE } from "./edgetable.ts";
+import { lsePart } from "./lsetable.ts";
 
 const value = (x: number): string => (Object.is(x, -0) ? "−0" : String(x).replace("Infinity", "∞").replace("-", "−"));
 const list = (xs: readonly number[]): string => `[${xs.map(value).join(", ")}]`;
@@ -79,7 +80,8 @@ ${binary.join("\n")}
 ${bce.join("\n")}
 
 - 0·log 0 = 0: a term whose factor (weight·posWeight·t, or weight·(1 − t)) is 0 adds nothing, but NaN stays NaN. No numbers: a mean or sum of 0.
-`;
+
+${lsePart(value, list)}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
