@@ -38,6 +38,7 @@ const LAYERS = [
     "packages/napier/src/crossentropy.ts",
     "packages/napier/src/binary.ts",
     "packages/napier/src/divergence.ts",
+    "packages/napier/src/entropy.ts",
     "packages/napier/src/pick.ts",
     "packages/napier/src/naive.ts",
   ],

@@ -1,7 +1,7 @@
 /** Makes docs/edges.md from the table that the tests run through every entry point. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { BCE_TABLE, BINARY_TABLE, TABLE } from "./edgetable.ts";
+import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, PICKED, TABLE } from "./edgetable.ts";
 import { lsePart } from "./lsetable.ts";
 
 const value = (x: number): string => (Object.is(x, -0) ? "−0" : String(x).replace("Infinity", "∞").replace("-", "−"));
@@ -11,6 +11,16 @@ export function edgesPage(): string {
   const rows = TABLE.map(
     ({ name, row, y, lse, softmax, logSoftmax, loss, grad }) =>
       `| ${name} | ${list(row)} | ${value(lse)} | ${list(softmax)} | ${list(logSoftmax)} | ${y} | ${value(loss)} | ${list(grad)} |`,
+  );
+  const given = (xs: readonly number[] | null): string => (xs === null ? "as ever" : list(xs));
+  const one = (x: number | null): string => (x === null ? "as ever" : value(x));
+  const picked = PICKED.map(
+    ({ name, row, indices, logProbs, drawn, entropy, grad }) =>
+      `| ${name} | ${list(row)} | ${list(indices)} | ${given(logProbs)} | ${one(drawn)} | ${one(entropy)} | ${list(grad)} |`,
+  );
+  const divergences = DIVERGENCES.map(
+    ({ name, logProb, target, term, grad }) =>
+      `| ${name} | ${value(logProb)} | ${value(target)} | ${value(term)} | ${value(grad)} |`,
   );
   const binary = BINARY_TABLE.map(
     ({ x, logSigmoid, log1pExp, log1mExp }) =>
@@ -37,6 +47,21 @@ ${rows.join("\n")}
 - \`logSoftmaxBackward\`: where the log-probability is −∞ the gradient passes unchanged; a NaN in dlogProbs makes its row NaN. \`softmaxBackward\`: p = 0 gives 0; a NaN makes its row NaN.
 - \`logSumExpBackward\`: a dlse of ±∞ or NaN multiplies the softmax as it is rounded; 0·∞ is NaN.
 - Results that underflow are +0: the winner of [0, −110] in f32 has log-probability 0, its gradient is 0.
+
+## Picking and divergence
+
+| row | logits | topLogProbs, indices | logProbs | sample | entropy | entropyBackward |
+|---|---|---|---|---|---|---|
+${picked.join("\n")}
+
+- \`sample\`: −1 at temperature 0 and with filters too; a class of probability 0 is never drawn. \`topLogProbs\` and \`sample\` of no classes: an error ("at least 1 class"); entropy of an empty row: NaN.
+- \`perplexity\` is e^loss: NaN and +∞ as the loss, 1 of no rows.
+
+| klDiv | log-probability | target | term | klDivBackward |
+|---|---|---|---|---|
+${divergences.join("\n")}
+
+- With \`logTarget\` a target of −∞ is a probability of 0. A negative target gives NaN. A sum or mean of no numbers is 0.
 
 ## Binary
 

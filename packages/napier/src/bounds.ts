@@ -10,6 +10,11 @@ export const BOUNDS = {
   softmax: { f32: 4, f64: 8 },
   /** gradients for hard targets, the target's entry included; also dlse · softmax */
   gradient: { f32: 4, f64: 8 },
+  entropy: { f32: 1, f64: 4 },
+  /** ulps of the largest term: p·d or the mean of all p·d, d = max − x */
+  entropyBackward: { f32: 1, f64: 8 },
+  /** ulps of the largest term; terms of one sign are added first and count as one */
+  klDiv: { f32: 4, f64: 4 },
   /** …Backward with arbitrary gradients: ulps of the largest term */
   backward: { f32: 4, f64: 4 },
   logSigmoid: { f32: 2, f64: 2 },

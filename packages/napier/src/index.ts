@@ -11,6 +11,8 @@ export {
 } from "./binary.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
 export { type CumulativeOptions, logCumSumExp, logCumSumExpBackward } from "./cumulative.ts";
+export { type KlDivOptions, klDiv, klDivBackward } from "./divergence.ts";
+export { entropy, entropyBackward, perplexity } from "./entropy.ts";
 export type { Half } from "./half.ts";
 export { type GradientOf, logAddExp, logAddExpBackward, type PairOptions } from "./logaddexp.ts";
 export { logMeanExp, logMeanExpBackward } from "./logmeanexp.ts";

@@ -23,6 +23,12 @@ type CoreKernel = Both<
 type WideKernel =
   | "widen_f32"
   | "narrow_f32"
+  | "kl_div_f64"
+  | "kl_div_log_f64"
+  | "kl_div_backward_f64"
+  | "kl_div_log_backward_f64"
+  | "entropy_f64"
+  | "entropy_backward_f64"
   | "narrow_rows_f32"
   | `${"log_sigmoid" | "log1p_exp" | "log1m_exp"}${"" | "_backward"}_f64`
   | `bce${"" | "_with_grad"}_f64`

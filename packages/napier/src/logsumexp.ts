@@ -165,8 +165,8 @@ export function prepareLogSumExp(
   return { family: wide, job: weightedJob(x, weights, mask, out, sign), finish };
 }
 
-/** dlse of each row, in the logits' dtype. */
-function perRowGradients(
+/** The gradient of each row's number, in the logits' dtype. */
+export function perRowGradients(
   caller: string,
   name: string,
   value: number | Logits,

@@ -7,6 +7,8 @@ export {
   log_sigmoid_f64, log_sigmoid_backward_f64,
 } from "./binary.as";
 export { sample_f64 } from "./sample.as";
+export { kl_div_backward_f64, kl_div_f64, kl_div_log_backward_f64, kl_div_log_f64 } from "./divergence.as";
+export { entropy_backward_f64, entropy_f64 } from "./entropy.as";
 export { log_add_exp_f64, log_add_exp_backward_f64 } from "./logaddexp.as";
 export { log_cum_sum_exp_f64, log_cum_sum_exp_backward_f64 } from "./cumulative.as";
 export { log_mean_exp_f64 } from "./logmeanexp.as";

@@ -102,7 +102,7 @@ function runTorch({ op, input, args, kwargs, output, grad_input }: TorchCase): C
     case "logcumsumexp":
       return both(lse.logCumSumExp(x(), first as number));
     case "kl_div":
-      return later("klDiv");
+      return both(operations.klDiv(x(), tensor(first as Stored), rest));
     case "logsigmoid":
       return both(binary.logSigmoid(x()));
     case "binary_cross_entropy_with_logits": {

@@ -41,10 +41,6 @@ const LATER: Record<string, Record<string, string>> = {
       nn.functional.cross_entropy#21 nn.functional.nll_loss#5 nn.functional.nll_loss#7
       nn.functional.nll_loss#32 nn.functional.nll_loss#38 nn.functional.nll_loss#44 nn.functional.nll_loss#60
       nn.functional.nll_loss#61`,
-    klDiv: `
-      nn.functional.kl_div#1 nn.functional.kl_div#3 nn.functional.kl_div#4 nn.functional.kl_div#5
-      nn.functional.kl_div#7 nn.functional.kl_div#8 nn.functional.kl_div#10 nn.functional.kl_div#12
-      nn.functional.kl_div#13 nn.functional.kl_div#14 nn.functional.kl_div#15`,
     "class weights and ignoreIndex": `
       nn.functional.nll_loss#6 nn.functional.nll_loss#20 nn.functional.nll_loss#27 nn.functional.nll_loss#33
       nn.functional.nll_loss#39 nn.functional.nll_loss#45 nn.functional.nll_loss#52`,

@@ -3,6 +3,7 @@ import { BOUNDS } from "../../src/bounds.ts";
 import { add, div, type Exact, exact, mul, neg, sub, toF64, ZERO } from "../../src/exact.ts";
 import * as napier from "../../src/index.ts";
 import { crossEntropyGradRow, crossEntropyRow } from "../../src/kernels/crossentropy.ref.ts";
+import { klBackward, klParts, sumParts } from "../../src/kernels/divergence.ref.ts";
 import * as softmaxRef from "../../src/kernels/softmax.ref.ts";
 import { ulpError, ulpOf } from "../../src/ulp.ts";
 
@@ -201,5 +202,34 @@ export function crossEntropy(x: Input, y: Labels, options: LossOptions): { value
     gradient: byRow(both.dlogits, x, axis, BOUNDS.gradient[dtype], (row, i) =>
       crossEntropyGradRow(row, Number(y.data[i]), 1).map((g) => (typeof g === "number" ? g : mul(g, factor))),
     ),
+  };
+}
+
+/** The divergence, and the gradient of its sum; in ulps of the larger sum of one sign. */
+export function klDiv(
+  x: Input,
+  t: Input,
+  given: Readonly<Record<string, unknown>>,
+): { value: Result; gradient: Result } {
+  const { reduction = "mean", log_target: logTarget = false, ...others } = given;
+  if (Object.keys(others).length > 0) throw new Error(`options ${Object.keys(others)} have no name here`);
+  const options = { reduction, logTarget };
+  const loss = asFloats(call<number | Input>("klDiv", x, t, options));
+  const isEach = reduction === "none";
+  const gradient = call<Input>("klDivBackward", isEach ? ones(x) : 1, x, t, options);
+  const dtype = dtypeOf(x);
+  const parts = Array.from(x.data, (v, k) => klParts(v, t.data[k], logTarget as boolean));
+  const count = exact(reduction === "mean" ? x.data.length : reduction === "batchmean" ? x.shape[0] : 1);
+  const errors = (isEach ? parts : [parts.flat()]).map((terms, k) => {
+    const { value, largest } = sumParts(terms);
+    const off = Math.abs(toF64(sub(exact(loss.data[k]), div(value, count))));
+    return off / toF64(ulpOf(div(largest, count), dtype)) / BOUNDS.klDiv[dtype];
+  });
+  const slopes = Array.from(gradient.data, (g, k) =>
+    distance(g, div(klBackward(1, t.data[k], logTarget as boolean), count), dtype),
+  );
+  return {
+    value: { ...loss, error: worst(errors) },
+    gradient: { ...gradient, error: worst(slopes) / BOUNDS.gradient[dtype] },
   };
 }
