@@ -4,7 +4,11 @@ import {
   bceWithLogitsWithGrad,
   crossEntropy,
   crossEntropyWithGrad,
+  entropy,
+  entropyBackward,
   fromRows,
+  klDiv,
+  klDivBackward,
   log1mExp,
   log1mExpBackward,
   log1pExp,
@@ -24,6 +28,7 @@ import {
   logSumExpBackward,
   nllLoss,
   nllLossBackward,
+  perplexity,
   sample,
   softmax,
   softmaxBackward,
@@ -186,6 +191,30 @@ is<number>()(sample([1, 2], { seed: 0 }));
 is<number[]>()(sample([1, 2, 3, 4], { seed: 0, ...rows }));
 is<Int32Array>()(sample(f32, { seed: 0, ...rows }));
 is<Int32Array>()(sample(onnx64, { seed: 0 }).data);
+
+is<number>()(crossEntropy([1, 2], sample([1, 2], { seed: 0 })));
+is<number>()(crossEntropy(f32, sample(f32, { seed: 0, ...rows }), rows));
+// @ts-expect-error a draw needs a seed
+sample([1, 2], { topK: 1 });
+
+// distributions
+is<number>()(klDiv([-1], [1]));
+is<number>()(klDiv(f32, [1], { reduction: "batchmean", logTarget: true }));
+is<number[]>()(klDiv([-1], [1], none));
+is<Float32Array>()(klDiv(f32, f64, { ...none, out: f32 }));
+is<Tensor<Float32Array>>()(klDiv(shaped32, shaped32, none));
+is<OnnxTensor<Float32Array>>()(klDiv(onnx16, onnx32, none));
+is<number[]>()(klDivBackward(1, [-1], [1]));
+is<Float32Array>()(klDivBackward(f32, f32, f32, none));
+is<OnnxTensor<Float32Array>>()(klDivBackward(1, onnx32, onnx32));
+is<Tensor<number[]>>()(klDivBackward(shapedList, shapedList, shapedList, none));
+is<number>()(entropy([1, 2]));
+is<Float32Array>()(entropy(f32, rows));
+is<Tensor<Float32Array>>()(entropy(shaped32, { axis: [0, 1], keepDims: true }));
+is<OnnxTensor<Float32Array>>()(entropy(onnx16));
+is<number[]>()(entropyBackward(1, [1, 2]));
+is<Tensor<Float32Array>>()(entropyBackward(shaped32, shaped32));
+is<number>()(perplexity(onnx32, y));
 
 // rows and streams
 is<{ data: Float64Array; shape: [number, number] }>()(fromRows([[1, 2]]));

@@ -100,6 +100,16 @@ test("what others lose", () => {
   expect([...entropyBackward(1e300, [0, -750])].map((v) => v !== 0)).toEqual([true, true]);
 });
 
+test("a huge gradient brings back what is far below the range", () => {
+  const row = [0, -1400.3, -1500, -1e300, -3];
+  const truth = entropyBackwardRow(1e300, row) as Terms[];
+  entropyBackward(1e300, row).forEach((value, j) => {
+    if (j === 1) expect(value).toBeGreaterThan(0);
+    const off = Math.abs(toF64(sub(exact(value), truth[j].value)));
+    expect(off / toF64(ulpOf(truth[j].largest, "f64"))).toBeLessThanOrEqual(BOUNDS.entropyBackward.f64);
+  });
+});
+
 test("shapes and kinds", () => {
   expect(entropy([0, 0, 0, 0], { shape: [2, 2] })).toEqual([Math.LN2, Math.LN2]);
   expect(entropy({ data: new Float32Array(4), dims: [2, 2], type: "float32" }, { axis: 0 })).toEqual({

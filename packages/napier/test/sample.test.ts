@@ -5,6 +5,7 @@ import { toF64 } from "../src/exact.ts";
 import { type SampleOptions, sample } from "../src/index.ts";
 import { type Filters, sampleProbs, sampleRow } from "../src/kernels/sample.ref.ts";
 import { rng } from "../src/rng.ts";
+import { wide } from "../src/wide.ts";
 import { anyRow, check, DTYPES, make, rowKind } from "./hostile.ts";
 
 const ROW = [1.5, 0.25, -3, 2, 2, -Infinity, -0.5, 1, -8, 0, 2.25, -1];
@@ -192,4 +193,28 @@ test("the draws of fixed seeds are these, on every machine", () => {
     Array.from({ length: 2000 }, (_, seed) => sample(ROW, { seed: seed * 2147483, ...filters })),
   );
   expect(sha256(Uint8Array.from(drawn)).slice(0, 16)).toBe("d296730482babb5d");
+});
+
+test("topP that is reached exactly ends the nucleus there", () => {
+  for (let seed = 0; seed < 100; seed++) {
+    expect(sample([0, 0], { seed, topP: 0.5 })).toBe(0);
+    expect(sample([-Infinity, 4, 4, 4, 4], { seed, topP: 0.75 })).toBeLessThan(4);
+  }
+});
+
+test("the least and the largest number draw no class of probability 0", () => {
+  const space = wide.space();
+  const draw = (row: number[], u: number): number => {
+    const [out, x, at, weights] = space.layout(4, 8 * row.length, 8, 8 * row.length);
+    space.f64.set(row, x / 8);
+    space.f64[at / 8] = u;
+    space.kernels.sample_f64(out, x, at, weights, 0, 0, 1, row.length, 1, 1, row.length);
+    return space.i32[out / 4];
+  };
+  const last = 1 - 2 ** -53;
+  for (const row of [[0, 0], [1.5, 0.1, 2], [-700, 0, -700], Array.from({ length: 1000 }, (_, j) => Math.sin(j))]) {
+    const padded = [-Infinity, -Infinity, ...row, -Infinity];
+    expect([draw(padded, 0), draw(padded, last)]).toEqual([2, row.length + (row[0] === -700 ? 0 : 1)]);
+  }
+  expect(draw([0, 0], 0.5)).toBe(1);
 });
