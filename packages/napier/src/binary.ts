@@ -1,29 +1,35 @@
 import { checkOptions, rangeError, words } from "./check.ts";
 import { type ElementOptions, elementJob, elements, elementsLike } from "./elements.ts";
+import type { Half } from "./half.ts";
 import type { RowKernel } from "./kernels.ts";
 import { type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import {
+  type AnyData,
   allocate,
+  type Computed,
   type Data,
   type Elementwise,
   type Elementwise2,
+  inWords,
   type Logits,
   type OnnxTensor,
+  type Options,
   type Out,
+  type Output,
   receiver,
   type Tensor,
   type View,
-  wrapRows,
+  wrap,
 } from "./tensor.ts";
 import { wide } from "./wide.ts";
 
-function map(caller: string, kernel: RowKernel, name: string, value: Logits, options: ElementOptions): Logits {
-  checkOptions(caller, options, ["shape", "out"]);
+function map(caller: string, kernel: RowKernel, name: string, value: Logits, options: ElementOptions): Output {
+  checkOptions(caller, options, ["shape", "dtype", "out"]);
   const x = elements(caller, name, value, options);
   const out = receiver(caller, x, x.rows, options.out, [x]);
   const job = elementJob(kernel, x.rows, [out], [x.data]);
-  return runNow({ family: wide, job, finish: () => wrapRows(x, out) as Logits });
+  return runNow({ family: wide, job, finish: () => wrap(x, out, x.shape) });
 }
 
 function backward(
@@ -33,13 +39,13 @@ function backward(
   names: readonly [string, string],
   logits: Logits,
   options: ElementOptions,
-): Logits {
-  checkOptions(caller, options, ["shape", "out"]);
-  const x = elements(caller, names[1], logits, options);
-  const g = elementsLike(caller, names[0], gradient, x);
+): Output {
+  checkOptions(caller, options, ["shape", "dtype", "out"]);
+  const x = elements(caller, names[1], logits, options, gradient);
+  const g = elementsLike(caller, names[0], gradient, x, options, logits);
   const out = receiver(caller, x, x.rows, options.out, [x, g]);
   const job = elementJob(kernel, x.rows, [out], [g.data, x.data]);
-  return runNow({ family: wide, job, finish: () => wrapRows(x, out) as Logits });
+  return runNow({ family: wide, job, finish: () => wrap(x, out, x.shape) });
 }
 
 /**
@@ -192,9 +198,7 @@ export const log1mExpBackward: Elementwise2<ElementOptions> = ((
   )) as Elementwise2<ElementOptions>;
 
 /** What a loss takes beside logits and targets. */
-export interface BinaryLossOptions {
-  /** the shape of flat logits */
-  shape?: readonly number[];
+export interface BinaryLossOptions extends Omit<Options, "axis"> {
   /** a factor of each loss: a number, or an array or tensor that broadcasts to the logits' shape */
   weight?: number | Logits;
   /** a factor of the targets' term, likewise */
@@ -210,28 +214,33 @@ type LossOut = BinaryLossOptions & Out;
 interface BceWithLogits {
   (logits: Logits, targets: Logits, options?: BinaryLossOptions & Total): number;
   (logits: readonly number[], targets: Logits, options: LossOut & Each): number[];
-  (logits: Float32Array, targets: Logits, options: LossOut & Each): Float32Array;
+  (logits: Float32Array | Half, targets: Logits, options: LossOut & Each): Float32Array;
   (logits: Float64Array, targets: Logits, options: LossOut & Each): Float64Array;
-  <D extends Data>(logits: OnnxTensor<D>, targets: Logits, options: LossOut & Each): OnnxTensor<D>;
-  <D extends Data>(logits: Tensor<D>, targets: Logits, options: LossOut & Each): Tensor<D>;
-  (logits: Logits, targets: Logits, options: LossOut): number | Logits;
+  <D extends AnyData>(logits: OnnxTensor<D>, targets: Logits, options: LossOut & Each): OnnxTensor<Computed<D>>;
+  <D extends AnyData>(logits: Tensor<D>, targets: Logits, options: LossOut & Each): Tensor<Computed<D>>;
+  (logits: Logits, targets: Logits, options: LossOut): number | Output;
+}
+
+interface Both<L, G> {
+  loss: L;
+  dlogits: G;
 }
 
 interface BceWithLogitsWithGrad {
-  (logits: readonly number[], t: Logits, options?: LossOut & Total): { loss: number; dlogits: number[] };
-  (logits: Float32Array, t: Logits, options?: LossOut & Total): { loss: number; dlogits: Float32Array };
-  (logits: Float64Array, t: Logits, options?: LossOut & Total): { loss: number; dlogits: Float64Array };
-  (logits: readonly number[], t: Logits, options: LossOut & Each): { loss: number[]; dlogits: number[] };
-  (logits: Float32Array, t: Logits, options: LossOut & Each): { loss: Float32Array; dlogits: Float32Array };
-  (logits: Float64Array, t: Logits, options: LossOut & Each): { loss: Float64Array; dlogits: Float64Array };
-  <D extends Data>(x: OnnxTensor<D>, t: Logits, options?: LossOut & Total): { loss: number; dlogits: OnnxTensor<D> };
-  <D extends Data>(x: Tensor<D>, t: Logits, options?: LossOut & Total): { loss: number; dlogits: Tensor<D> };
-  <D extends Data>(
+  (logits: readonly number[], targets: Logits, options?: LossOut & Total): Both<number, number[]>;
+  (logits: Float32Array | Half, targets: Logits, options?: LossOut & Total): Both<number, Float32Array>;
+  (logits: Float64Array, targets: Logits, options?: LossOut & Total): Both<number, Float64Array>;
+  (logits: readonly number[], targets: Logits, options: LossOut & Each): Both<number[], number[]>;
+  (logits: Float32Array | Half, targets: Logits, options: LossOut & Each): Both<Float32Array, Float32Array>;
+  (logits: Float64Array, targets: Logits, options: LossOut & Each): Both<Float64Array, Float64Array>;
+  <D extends AnyData>(x: OnnxTensor<D>, t: Logits, options?: LossOut & Total): Both<number, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(x: Tensor<D>, t: Logits, options?: LossOut & Total): Both<number, Tensor<Computed<D>>>;
+  <D extends AnyData>(
     x: OnnxTensor<D>,
     t: Logits,
     options: LossOut & Each,
-  ): { loss: OnnxTensor<D>; dlogits: OnnxTensor<D> };
-  <D extends Data>(x: Tensor<D>, t: Logits, options: LossOut & Each): { loss: Tensor<D>; dlogits: Tensor<D> };
+  ): Both<OnnxTensor<Computed<D>>, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(x: Tensor<D>, t: Logits, options: LossOut & Each): Both<Tensor<Computed<D>>, Tensor<Computed<D>>>;
 }
 
 /** The factor of each number: one for all, or as many as there are; the largest magnitude goes first. */
@@ -251,10 +260,10 @@ function factorOf(caller: string, name: string, value: number | Logits | undefin
 
 /** The numbers of w for each number of x: an axis of w, counted from the last, is as long as that of x, or 1. */
 function broadcast(caller: string, name: string, w: View, x: View): Data {
-  const [own, shape] = [w.shape.slice(0, -1), x.shape.slice(0, -1)];
+  const [own, { shape }] = [w.shape, x];
   const skip = shape.length - own.length;
   if (skip < 0 || own.some((size, d) => size !== 1 && size !== shape[d + skip])) {
-    throw rangeError(caller, name, `a shape that broadcasts to [${shape.join(", ")}]`, words(`[${own.join(", ")}]`));
+    throw rangeError(caller, name, `a shape that broadcasts to ${inWords(shape)}`, words(inWords(own)));
   }
   const strides = shape.map((_, d) =>
     d < skip || own[d - skip] === 1 ? 0 : own.slice(d - skip + 1).reduce((total, size) => total * size, 1),
@@ -270,10 +279,10 @@ function broadcast(caller: string, name: string, w: View, x: View): Data {
 
 /** What both losses are computed from: logits, targets and factors. */
 function prepare(caller: string, logits: Logits, targets: Logits, options: LossOut) {
-  checkOptions(caller, options, ["shape", "out", "weight", "posWeight", "reduction"]);
+  checkOptions(caller, options, ["shape", "dtype", "out", "weight", "posWeight", "reduction"]);
   const reduction = reductionOf(caller, options);
-  const x = elements(caller, "logits", logits, options);
-  const t = elementsLike(caller, "targets", targets, x);
+  const x = elements(caller, "logits", logits, options, targets);
+  const t = elementsLike(caller, "targets", targets, x, options, logits);
   const [most, weights] = factorOf(caller, "options.weight", options.weight, x);
   const [mostPositive, posWeights] = factorOf(caller, "options.posWeight", options.posWeight, x);
   // so that ∞·0 cannot make a NaN of finite logits
@@ -313,7 +322,7 @@ export const bceWithLogits: BceWithLogits = ((logits: Logits, targets: Logits, o
   return runNow({
     family: wide,
     job: elementJob("bce_f64", x.rows, [losses], sources),
-    finish: () => (isEach ? wrapRows(x, losses) : reduce(caller, losses as Float64Array, reduction, x)),
+    finish: () => (isEach ? wrap(x, losses, x.shape) : reduce(caller, losses as Float64Array, reduction, x)),
   });
 }) as BceWithLogits;
 
@@ -352,8 +361,8 @@ export const bceWithLogitsWithGrad: BceWithLogitsWithGrad = ((
     family: wide,
     job: elementJob("bce_with_grad_f64", x.rows, [losses, out], sources, [reduction === "mean" ? x.rows : 1]),
     finish: () => ({
-      loss: isEach ? wrapRows(x, losses) : reduce(caller, losses as Float64Array, reduction, x),
-      dlogits: wrapRows(x, out),
+      loss: isEach ? wrap(x, losses, x.shape) : reduce(caller, losses as Float64Array, reduction, x),
+      dlogits: wrap(x, out, x.shape),
     }),
   });
 }) as BceWithLogitsWithGrad;

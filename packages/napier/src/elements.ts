@@ -1,43 +1,38 @@
 import { rangeError, words } from "./check.ts";
 import { type Area, type Job, type KernelCall, perRow, scratch } from "./job.ts";
 import type { RowKernel } from "./kernels.ts";
-import {
-  type Data,
-  type Logits,
-  type OnnxTensor,
-  type Out,
-  type Tensor,
-  type View,
-  view,
-  type Writable,
-} from "./tensor.ts";
+import { type Data, inWords, type Logits, type Options, type Out, type View, view, type Writable } from "./tensor.ts";
 
 /** What functions of one number take last. */
-export interface ElementOptions extends Out {
-  /** the shape of a flat array */
-  shape?: readonly number[];
-}
+export type ElementOptions = Omit<Options, "axis"> & Out;
 
-/** An argument of any shape, no dimension included, as rows of one number each. */
-export function elements(caller: string, name: string, value: Logits, options: ElementOptions): View {
-  const own = (value as Partial<Tensor & OnnxTensor> | null)?.dims ?? (value as Partial<Tensor> | null)?.shape;
-  const isScalar = Array.isArray(own) && own.length === 0;
-  const given = isScalar ? { ...value, ["dims" in value ? "dims" : "shape"]: [1] } : value;
-  const x = view(caller, name, given as Logits, { shape: options.shape });
-  const shape = isScalar ? [1] : [...x.shape, 1];
+/** An argument of any shape as rows of one number each; `options.dtype` is for it or the one `beside` it. */
+export function elements(
+  caller: string,
+  name: string,
+  value: Logits,
+  { shape, dtype }: Omit<Options, "axis">,
+  beside?: unknown,
+): View {
+  const x = view(caller, name, value, { shape, dtype }, beside);
   const rows = x.data.length;
-  return { ...x, shape, axis: shape.length - 1, outer: rows, classes: 1, inner: 1, rows };
+  return { ...x, axes: [], outer: rows, classes: 1, inner: 1, rows };
 }
 
 /** A second argument of the same shape, in any kind of array: all is computed in f64. */
-export function elementsLike(caller: string, name: string, value: Logits, like: View): View {
-  const second = elements(caller, name, value, {});
+export function elementsLike(
+  caller: string,
+  name: string,
+  value: Logits,
+  like: View,
+  { dtype }: Omit<Options, "axis">,
+  beside: unknown,
+): View {
+  const second = elements(caller, name, value, { dtype }, beside);
+  const [own, expected] = [inWords(second.shape), inWords(like.shape)];
   if (second.kind === "flat") {
     if (second.rows !== like.rows) throw rangeError(caller, name, `${like.rows} numbers`, second.rows);
-  } else if (second.shape.length !== like.shape.length || second.shape.some((size, d) => size !== like.shape[d])) {
-    const list = (shape: readonly number[]): string => `[${shape.slice(0, -1).join(", ")}]`;
-    throw rangeError(caller, `${name}.${second.kind}`, list(like.shape), words(list(second.shape)));
-  }
+  } else if (own !== expected) throw rangeError(caller, `${name}.${second.kind}`, expected, words(own));
   return second;
 }
 
