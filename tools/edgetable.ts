@@ -96,7 +96,7 @@ export const TABLE = [
   { name: "one class, −0", row: [-0], y: 0, lse: 0, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
 ] as const;
 
-const ln2 = 0.6931471805599453;
+const ln2 = Math.LN2;
 
 /** What the functions of one number answer, and their gradients for g = 1. */
 export const BINARY_TABLE = [
