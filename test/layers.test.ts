@@ -15,6 +15,7 @@ const LAYERS = [
     "packages/napier/src/half.ts",
     "packages/napier/src/tensor.ts",
     "packages/napier/src/axes.ts",
+    "packages/napier/src/broadcast.ts",
     "packages/napier/src/ulp.ts",
     "packages/napier/src/rng.ts",
     "packages/napier/src/targets.ts",
