@@ -1,5 +1,6 @@
-import { checkOptions, rangeError, words } from "./check.ts";
-import { type ElementOptions, elementJob, elements, elementsLike } from "./elements.ts";
+import { broadcastOf, type Weights } from "./broadcast.ts";
+import { checkOptions, rangeError } from "./check.ts";
+import { type ElementOptions, elementJob, elements, elementsLike, type Source } from "./elements.ts";
 import type { Half } from "./half.ts";
 import type { RowKernel } from "./kernels.ts";
 import { type ReductionName, reduce, reductionOf } from "./reduction.ts";
@@ -11,7 +12,7 @@ import {
   type Data,
   type Elementwise,
   type Elementwise2,
-  inWords,
+  isFlat,
   type Logits,
   type OnnxTensor,
   type Options,
@@ -199,10 +200,10 @@ export const log1mExpBackward: Elementwise2<ElementOptions> = ((
 
 /** What a loss takes beside logits and targets. */
 export interface BinaryLossOptions extends Omit<Options, "axis"> {
-  /** a factor of each loss: a number, or an array or tensor that broadcasts to the logits' shape */
-  weight?: number | Logits;
+  /** a factor of each loss: a number, one for each class of the last axis, or what broadcasts to the logits' shape */
+  weight?: number | Weights;
   /** a factor of the targets' term, likewise */
-  posWeight?: number | Logits;
+  posWeight?: number | Weights;
   /** "mean" over all numbers (default), "sum", or "none": one loss for each */
   reduction?: ReductionName;
 }
@@ -243,38 +244,31 @@ interface BceWithLogitsWithGrad {
   <D extends AnyData>(x: Tensor<D>, t: Logits, options: LossOut & Each): Both<Tensor<Computed<D>>, Tensor<Computed<D>>>;
 }
 
-/** The factor of each number: one for all, or as many as there are; the largest magnitude goes first. */
-function factorOf(caller: string, name: string, value: number | Logits | undefined, x: View): [number, Data | number] {
-  const given = typeof value === "number" ? [value] : (value ?? [1]);
-  const w = elements(caller, name, given, {});
+/** A factor as kernels take it, and its largest magnitude; the classes are on the last axis. */
+function factorOf(
+  caller: string,
+  name: string,
+  value: number | Weights | undefined,
+  x: View,
+): { factor: Source; largest: number } {
+  const axis = x.shape.length - 1;
+  const rows = { ...x, axes: axis < 0 ? [] : [axis], classes: axis < 0 ? 1 : x.shape[axis] };
+  const isNumber = typeof value === "number";
+  const given = isNumber || value === undefined ? 1 : broadcastOf(caller, name, value, rows);
+  // read above: an array, or a tensor
+  const data = (isNumber ? [value] : isFlat(value) ? value : (value?.data ?? [])) as Data;
   let largest = 0;
-  for (let k = 0; k < w.rows; k++) {
-    const factor = w.data[k];
-    if (!Number.isFinite(factor)) {
-      throw rangeError(caller, typeof value === "number" ? name : `${name}[${k}]`, "a finite number", factor);
+  for (let k = 0; k < data.length; k++) {
+    if (!Number.isFinite(data[k])) {
+      const where = isNumber ? name : `${name}${isFlat(value) ? "" : ".data"}[${k}]`;
+      throw rangeError(caller, where, "a finite number", data[k]);
     }
-    largest = Math.max(largest, Math.abs(factor));
+    largest = Math.max(largest, Math.abs(data[k]));
   }
-  return [largest, w.rows === 1 ? w.data[0] : broadcast(caller, name, w, x)];
-}
-
-/** The numbers of w for each number of x: an axis of w, counted from the last, is as long as that of x, or 1. */
-function broadcast(caller: string, name: string, w: View, x: View): Data {
-  const [own, { shape }] = [w.shape, x];
-  const skip = shape.length - own.length;
-  if (skip < 0 || own.some((size, d) => size !== 1 && size !== shape[d + skip])) {
-    throw rangeError(caller, name, `a shape that broadcasts to ${inWords(shape)}`, words(inWords(own)));
-  }
-  const strides = shape.map((_, d) =>
-    d < skip || own[d - skip] === 1 ? 0 : own.slice(d - skip + 1).reduce((total, size) => total * size, 1),
-  );
-  return Float64Array.from(x.data, (_, k) => {
-    let at = 0;
-    for (let d = shape.length - 1, left = k; d >= 0; left = Math.floor(left / shape[d]), d--) {
-      at += (left % shape[d]) * strides[d];
-    }
-    return w.data[at];
-  });
+  if (value === undefined) return { factor: 1, largest: 1 };
+  if (data.length === 1) return { factor: data[0], largest };
+  // as many as there are, or those of a single row
+  return { factor: data.length === x.rows ? data : given, largest };
 }
 
 /** What both losses are computed from: logits, targets and factors. */
@@ -283,13 +277,13 @@ function prepare(caller: string, logits: Logits, targets: Logits, options: LossO
   const reduction = reductionOf(caller, options);
   const x = elements(caller, "logits", logits, options, targets);
   const t = elementsLike(caller, "targets", targets, x, options, logits);
-  const [most, weights] = factorOf(caller, "options.weight", options.weight, x);
-  const [mostPositive, posWeights] = factorOf(caller, "options.posWeight", options.posWeight, x);
+  const weight = factorOf(caller, "options.weight", options.weight, x);
+  const posWeight = factorOf(caller, "options.posWeight", options.posWeight, x);
   // so that ∞·0 cannot make a NaN of finite logits
-  if (!Number.isFinite(most * mostPositive)) {
-    throw rangeError(caller, "options.posWeight", "a finite product with options.weight", mostPositive);
+  if (!Number.isFinite(weight.largest * posWeight.largest)) {
+    throw rangeError(caller, "options.posWeight", "a finite product with options.weight", posWeight.largest);
   }
-  return { reduction, x, t, sources: [x.data, t.data, weights, posWeights] };
+  return { reduction, x, t, sources: [x.data, t.data, weight.factor, posWeight.factor] };
 }
 
 /**
@@ -299,7 +293,8 @@ function prepare(caller: string, logits: Logits, targets: Logits, options: LossO
  *
  * @param logits  x, any shape, f32 or f64, in nats; any value, see Edges
  * @param targets  t, the logits' shape, any kind of array: 0 and 1, or probabilities; other values follow the formula
- * @param options.weight  a factor of each loss: a number, or an array or tensor that broadcasts to the logits' shape
+ * @param options.weight  a factor of each loss: a number, one for each class of the last axis, or what broadcasts to the
+ * logits' shape
  * @param options.posWeight  a factor of the targets' term, likewise
  * @param options.reduction  "mean" (default), "sum" or "none"
  * @param options  `shape`, `out` (for "none") as in logSigmoid

@@ -1,5 +1,5 @@
 import { rangeError, words } from "./check.ts";
-import { type Area, type Job, type KernelCall, perRow, scratch } from "./job.ts";
+import type { Area, Job, KernelCall } from "./job.ts";
 import type { RowKernel } from "./kernels.ts";
 import { type Data, inWords, type Logits, type Options, type Out, type View, view, type Writable } from "./tensor.ts";
 
@@ -36,23 +36,31 @@ export function elementsLike(
   return second;
 }
 
-/** A kernel on numbers one by one, in f64: (…sinks, …sources, …numbers). What goes to an f32 array is rounded last. */
+/** What stands in a number's place beside each of x's: one for all, a row of them for all rows, or as many. */
+export type Source = Data | number | { readonly eachRow: Data };
+
+const isRow = (source: Source): source is { readonly eachRow: Data } =>
+  typeof source === "object" && "eachRow" in source;
+
+/** A kernel on `count` numbers one by one, in f64: (…sinks, …sources, …numbers). What goes to an f32 array is rounded last. */
 export function elementJob(
   kernel: RowKernel,
-  rows: number,
+  count: number,
   sinks: readonly Writable[],
-  sources: readonly (Data | number)[],
+  sources: readonly Source[],
   numbers?: readonly number[],
 ): Job {
+  const width = sources.find(isRow)?.eachRow.length ?? 1;
+  const area = (type: Area["type"], from?: Source, to?: Writable): Area => ({ type, width, inner: 1, from, to });
   const areas: Area[] = [
-    ...sinks.map((sink) => (sink instanceof Float32Array ? scratch("f64", 1) : perRow("f64", undefined, sink))),
-    ...sources.map((source) => perRow("f64", source)),
+    ...sinks.map((sink) => (sink instanceof Float32Array ? area("f64") : area("f64", undefined, sink))),
+    ...sources.map((source) => area("f64", source)),
   ];
   const calls: KernelCall[] = [{ kernel, areas: areas.map((_, n) => n), numbers }];
   sinks.forEach((sink, n) => {
     if (!(sink instanceof Float32Array)) return;
     calls.push({ kernel: "narrow_f32", areas: [areas.length, n] });
-    areas.push(perRow("f32", undefined, sink));
+    areas.push(area("f32", undefined, sink));
   });
-  return { rows, classes: 1, areas, calls };
+  return { rows: count / width, classes: width, areas, calls };
 }
