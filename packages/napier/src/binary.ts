@@ -14,6 +14,7 @@ import {
   type Elementwise2,
   isFlat,
   type Logits,
+  type OnnxArgument,
   type OnnxTensor,
   type Options,
   type Out,
@@ -217,31 +218,40 @@ interface BceWithLogits {
   (logits: readonly number[], targets: Logits, options: LossOut & Each): number[];
   (logits: Float32Array | Half, targets: Logits, options: LossOut & Each): Float32Array;
   (logits: Float64Array, targets: Logits, options: LossOut & Each): Float64Array;
-  <D extends AnyData>(logits: OnnxTensor<D>, targets: Logits, options: LossOut & Each): OnnxTensor<Computed<D>>;
+  <D extends AnyData>(logits: OnnxArgument<D>, targets: Logits, options: LossOut & Each): OnnxTensor<Computed<D>>;
   <D extends AnyData>(logits: Tensor<D>, targets: Logits, options: LossOut & Each): Tensor<Computed<D>>;
   (logits: Logits, targets: Logits, options: LossOut): number | Output;
 }
 
-interface Both<L, G> {
-  loss: L;
-  dlogits: G;
-}
+type WithGrad<L, D> = { loss: L; dlogits: D };
 
 interface BceWithLogitsWithGrad {
-  (logits: readonly number[], targets: Logits, options?: LossOut & Total): Both<number, number[]>;
-  (logits: Float32Array | Half, targets: Logits, options?: LossOut & Total): Both<number, Float32Array>;
-  (logits: Float64Array, targets: Logits, options?: LossOut & Total): Both<number, Float64Array>;
-  (logits: readonly number[], targets: Logits, options: LossOut & Each): Both<number[], number[]>;
-  (logits: Float32Array | Half, targets: Logits, options: LossOut & Each): Both<Float32Array, Float32Array>;
-  (logits: Float64Array, targets: Logits, options: LossOut & Each): Both<Float64Array, Float64Array>;
-  <D extends AnyData>(x: OnnxTensor<D>, t: Logits, options?: LossOut & Total): Both<number, OnnxTensor<Computed<D>>>;
-  <D extends AnyData>(x: Tensor<D>, t: Logits, options?: LossOut & Total): Both<number, Tensor<Computed<D>>>;
+  (logits: readonly number[], targets: Logits, options?: LossOut & Total): WithGrad<number, number[]>;
+  (logits: Float32Array | Half, targets: Logits, options?: LossOut & Total): WithGrad<number, Float32Array>;
+  (logits: Float64Array, targets: Logits, options?: LossOut & Total): WithGrad<number, Float64Array>;
+  (logits: readonly number[], targets: Logits, options: LossOut & Each): WithGrad<number[], number[]>;
+  (logits: Float32Array | Half, targets: Logits, options: LossOut & Each): WithGrad<Float32Array, Float32Array>;
+  (logits: Float64Array, targets: Logits, options: LossOut & Each): WithGrad<Float64Array, Float64Array>;
   <D extends AnyData>(
-    x: OnnxTensor<D>,
-    t: Logits,
+    logits: OnnxArgument<D>,
+    targets: Logits,
+    options?: LossOut & Total,
+  ): WithGrad<number, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    targets: Logits,
+    options?: LossOut & Total,
+  ): WithGrad<number, Tensor<Computed<D>>>;
+  <D extends AnyData>(
+    logits: OnnxArgument<D>,
+    targets: Logits,
     options: LossOut & Each,
-  ): Both<OnnxTensor<Computed<D>>, OnnxTensor<Computed<D>>>;
-  <D extends AnyData>(x: Tensor<D>, t: Logits, options: LossOut & Each): Both<Tensor<Computed<D>>, Tensor<Computed<D>>>;
+  ): WithGrad<OnnxTensor<Computed<D>>, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    targets: Logits,
+    options: LossOut & Each,
+  ): WithGrad<Tensor<Computed<D>>, Tensor<Computed<D>>>;
 }
 
 /** A factor as kernels take it, and its largest magnitude; the classes are on the last axis. */

@@ -10,6 +10,7 @@ import {
   type Logits,
   type ManyRows,
   type OneRow,
+  type OnnxArgument,
   type OnnxTensor,
   type Out,
   type Result,
@@ -141,12 +142,12 @@ export interface LossWithGrad<P = false> {
     options: GradOptions & ManyRows & Each,
   ): Result<P, { loss: Computed<D>; dlogits: Computed<D> }>;
   <D extends AnyData>(
-    logits: OnnxTensor<D>,
+    logits: OnnxArgument<D>,
     y: Targets,
     options?: GradOptions & Total,
   ): Result<P, { loss: number; dlogits: OnnxTensor<Computed<D>> }>;
   <D extends AnyData>(
-    logits: OnnxTensor<D>,
+    logits: OnnxArgument<D>,
     y: Targets,
     options: GradOptions & Each,
   ): Result<P, { loss: OnnxTensor<Computed<D>>; dlogits: OnnxTensor<Computed<D>> }>;

@@ -7,6 +7,7 @@ import {
   type Computed,
   type Data,
   type Logits,
+  type OnnxArgument,
   type OnnxTensor,
   type Out,
   receiver,
@@ -67,7 +68,7 @@ interface NllLossBackward {
   (dloss: number | AnyData, logProbs: Float64Array, y: Targets, options?: LossOptions & Out): Float64Array;
   <D extends AnyData>(
     dloss: number | Logits,
-    logProbs: OnnxTensor<D>,
+    logProbs: OnnxArgument<D>,
     y: Targets,
     options?: LossOptions & Out,
   ): OnnxTensor<Computed<D>>;

@@ -7,6 +7,7 @@ import {
   type Logits,
   type ManyRows,
   type OneRow,
+  type OnnxArgument,
   type OnnxTensor,
   type Options,
   type Out,
@@ -46,7 +47,7 @@ export interface Loss<O extends LossOptions, P = false> {
     options: O & Out & ManyRows & { reduction: "none" },
   ): Result<P, Float64Array>;
   <D extends AnyData>(
-    logits: OnnxTensor<D>,
+    logits: OnnxArgument<D>,
     targets: Targets,
     options: O & Out & { reduction: "none" },
   ): Result<P, OnnxTensor<Computed<D>>>;
