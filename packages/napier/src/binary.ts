@@ -1,7 +1,7 @@
 import { broadcastOf, type Weights } from "./broadcast.ts";
 import { checkOptions, rangeError } from "./check.ts";
 import { type ElementOptions, elementJob, elements, elementsLike, type Source } from "./elements.ts";
-import type { Half } from "./half.ts";
+import type { Half, HalfName } from "./half.ts";
 import type { RowKernel } from "./kernels.ts";
 import { type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { runNow } from "./runner.ts";
@@ -16,7 +16,6 @@ import {
   type Logits,
   type OnnxArgument,
   type OnnxTensor,
-  type Options,
   type Out,
   type Output,
   receiver,
@@ -57,6 +56,7 @@ function backward(
  *
  * @param logits  x, any shape, f32 or f64, in nats; any value, see Edges
  * @param options.shape  the shape of a flat array
+ * @param options.dtype  "float16" or "bfloat16" where a Uint16Array does not say which it holds; such results are f32
  * @param options.out  receives the result; may be the logits' own array
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the data's length is not the product of the shape
@@ -76,7 +76,7 @@ export const logSigmoid: Elementwise<ElementOptions> = ((logits: Logits, options
  *   out = log(1 + e^x) = −log σ(−x)
  *
  * @param logits  as in logSigmoid
- * @param options  `shape`, `out` as in logSigmoid
+ * @param options  `shape`, `dtype`, `out` as in logSigmoid
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the data's length is not the product of the shape
  *
@@ -95,7 +95,7 @@ export const log1pExp: Elementwise<ElementOptions> = ((logits: Logits, options: 
  *   out = log(1 − e^x), x ≤ 0
  *
  * @param logProbs  x, any shape, f32 or f64, in nats; any value, see Edges
- * @param options  `shape`, `out` as in logSigmoid
+ * @param options  `shape`, `dtype`, `out` as in logSigmoid
  * @returns same kind, dtype and shape as logProbs
  * @throws {RangeError} the data's length is not the product of the shape
  *
@@ -115,7 +115,7 @@ export const log1mExp: Elementwise<ElementOptions> = ((logProbs: Logits, options
  *
  * @param dout  g, the gradient of a loss with respect to logSigmoid's result; the logits' shape, any kind of array
  * @param logits  x, as logSigmoid was given them
- * @param options  `shape`, `out` as in logSigmoid; `out` may be the own array of either argument
+ * @param options  `shape`, `dtype`, `out` as in logSigmoid; `out` may be the own array of either argument
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the two shapes differ
  *
@@ -200,7 +200,11 @@ export const log1mExpBackward: Elementwise2<ElementOptions> = ((
   )) as Elementwise2<ElementOptions>;
 
 /** What a loss takes beside logits and targets. */
-export interface BinaryLossOptions extends Omit<Options, "axis"> {
+export interface BinaryLossOptions {
+  /** the shape of flat logits */
+  shape?: readonly number[];
+  /** what a Uint16Array holds, where no `type` says it */
+  dtype?: HalfName;
   /** a factor of each loss: a number, one for each class of the last axis, or what broadcasts to the logits' shape */
   weight?: number | Weights;
   /** a factor of the targets' term, likewise */
@@ -307,7 +311,7 @@ function prepare(caller: string, logits: Logits, targets: Logits, options: LossO
  * logits' shape
  * @param options.posWeight  a factor of the targets' term, likewise
  * @param options.reduction  "mean" (default), "sum" or "none"
- * @param options  `shape`, `out` (for "none") as in logSigmoid
+ * @param options  `shape`, `dtype`, `out` (for "none") as in logSigmoid
  * @returns a number; with "none" one for each logit, in the kind of the logits
  * @throws {RangeError} shapes that differ or do not broadcast; a weight that is not finite
  *

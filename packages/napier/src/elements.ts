@@ -1,17 +1,23 @@
 import { rangeError, words } from "./check.ts";
+import type { HalfName } from "./half.ts";
 import type { Area, Job, KernelCall } from "./job.ts";
 import type { RowKernel } from "./kernels.ts";
-import { type Data, inWords, type Logits, type Options, type Out, type View, view, type Writable } from "./tensor.ts";
+import { type Data, inWords, type Logits, type Out, type View, view, type Writable } from "./tensor.ts";
 
 /** What functions of one number take last. */
-export type ElementOptions = Omit<Options, "axis"> & Out;
+export interface ElementOptions extends Out {
+  /** the shape of a flat array */
+  shape?: readonly number[];
+  /** what a Uint16Array holds, where no `type` says it */
+  dtype?: HalfName;
+}
 
 /** An argument of any shape as rows of one number each; `options.dtype` is for it or the one `beside` it. */
 export function elements(
   caller: string,
   name: string,
   value: Logits,
-  { shape, dtype }: Omit<Options, "axis">,
+  { shape, dtype }: ElementOptions,
   beside?: unknown,
 ): View {
   const x = view(caller, name, value, { shape, dtype }, beside);
@@ -25,7 +31,7 @@ export function elementsLike(
   name: string,
   value: Logits,
   like: View,
-  { dtype }: Omit<Options, "axis">,
+  { dtype }: ElementOptions,
   beside: unknown,
 ): View {
   const second = elements(caller, name, value, { dtype }, beside);
