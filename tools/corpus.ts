@@ -1,6 +1,8 @@
 import type * as core from "napier";
 import type * as naive from "napier/naive";
 import type * as train from "napier/train";
+import { binarySection } from "./binarycorpus.ts";
+import { lseSection } from "./lsecorpus.ts";
 import { BORDERS, HOSTILE, ROWS, type Row } from "./rows.ts";
 import { sha256 } from "./sha256.ts";
 
@@ -70,18 +72,6 @@ class Results {
   }
 }
 
-/** Numbers in an array of this kind; a NaN comes in with a sign and a payload, and must leave without them. */
-function typed(values: readonly number[], kind: Kind): Numbers {
-  if (kind === "number[]") return [...values];
-  const numbers = kind === "f32" ? Float32Array.from(values) : Float64Array.from(values);
-  const words = new Uint32Array(numbers.buffer);
-  const perNumber = words.length / numbers.length;
-  for (let k = 0; k < numbers.length; k++) {
-    if (Number.isNaN(numbers[k])) words[perNumber * (k + 1) - 1] |= 0x8001a000;
-  }
-  return numbers;
-}
-
 /** One section of the corpus: a generator of its own, so that a section's bits do not hang on those before it. */
 class Section {
   readonly results = new Results();
@@ -101,21 +91,30 @@ class Section {
     return sum;
   };
 
-  readonly row = (row: Row, classes: number, dtype: "f32" | "f64"): number[] =>
-    row({ classes, dtype, uniform: this.uniform, normal: this.normal });
+  row(row: Row, classes: number, dtype: "f32" | "f64"): number[] {
+    return row({ classes, dtype, uniform: this.uniform, normal: this.normal });
+  }
 
   /** Every operation on one tensor, classes on this axis. */
   all(data: readonly number[], shape: readonly number[], axis: number, kind: Kind): void {
     const { results } = this;
     const { core } = this.library;
-    const tensor = (values: readonly number[]) => ({ data: typed(values, kind), shape });
+    const typed = (values: readonly number[]): Numbers => {
+      if (kind === "number[]") return [...values];
+      const numbers = kind === "f32" ? Float32Array.from(values) : Float64Array.from(values);
+      const words = new Uint32Array(numbers.buffer);
+      const perNumber = words.length / numbers.length;
+      // a NaN comes in with a sign and a payload, and must leave without them
+      for (let k = 0; k < numbers.length; k++) {
+        if (Number.isNaN(numbers[k])) words[perNumber * (k + 1) - 1] |= 0x8001a000;
+      }
+      return numbers;
+    };
+    const tensor = (values: readonly number[]) => ({ data: typed(values), shape });
     const classes = shape.at(axis) ?? 0;
     const rows = data.length / classes;
     const at = axis < 0 ? shape.length + axis : axis;
-    const perRow = {
-      data: typed(Array.from({ length: rows }, this.normal), kind),
-      shape: shape.filter((_, d) => d !== at),
-    };
+    const perRow = { data: typed(Array.from({ length: rows }, this.normal)), shape: shape.filter((_, d) => d !== at) };
     const x = tensor(data);
     const d = tensor(Array.from(data, this.normal));
     const y = Int32Array.from({ length: rows }, (_, i) => (7 * i) % classes);
@@ -290,44 +289,50 @@ const SECTIONS: Record<string, (section: Section) => void | Promise<void>> = {
       }
     }
   },
-  /** Number by number: hostile values, every gap, targets hard and soft, factors of every shape. */
-  binary({ library: { core }, results, normal, uniform, row }) {
-    for (const kind of KINDS) {
-      const dtype = kind === "f32" ? "f32" : "f64";
-      const reach = kind === "f32" ? 110 : 760;
-      const values = [
-        ...Object.values(HOSTILE).flatMap((hostile) => row(hostile, 9, dtype)),
-        ...times(4000, (k) => (reach * (k - 2000 + uniform())) / 2000),
-        ...times(597, () => 3 * normal()),
-      ];
-      const shape = [values.length / 5, 5];
-      const tensor = (numbers: readonly number[], sizes: readonly number[] = shape) => ({
-        data: typed(numbers, kind),
-        shape: sizes,
-      });
-      const x = tensor(values);
-      const g = tensor(values.map((_, k) => (k % 7 === 0 ? values[values.length - 1 - k] : normal())));
-      const below = tensor(values.map((v) => (v > 0 ? -v : v)));
-      results.put(core.logSigmoid(x).data, core.log1pExp(x).data, core.log1mExp(x).data, core.log1mExp(below).data);
-      results.put(core.logSigmoidBackward(g, x).data, core.log1pExpBackward(g, x).data);
-      results.put(core.log1mExpBackward(g, below).data, core.log1mExpBackward(g, x).data);
-      const hard = tensor(values.map(() => (uniform() < 0.5 ? 0 : 1)));
-      const soft = tensor(values.map((_, k) => (k % 11 === 0 ? 3 * normal() : uniform())));
-      const finite = tensor(values.map((v) => (v - v === 0 ? v : normal())));
-      const weight = tensor(values.map((_, k) => (k % 13 === 0 ? 0 : normal() * normal())));
-      const posWeight = tensor(times(5, uniform), [5]);
-      for (const logits of [x, finite]) {
-        for (const targets of [hard, soft]) {
-          for (const factors of [{}, { weight }, { posWeight }, { weight: 0.3, posWeight }]) {
-            const each = core.bceWithLogitsWithGrad(logits, targets, { ...factors, reduction: "none" });
-            const mean = core.bceWithLogitsWithGrad(logits, targets, factors);
-            results.put(each.loss.data, each.dlogits.data, mean.loss, mean.dlogits.data);
-            results.put(core.bceWithLogits(logits, targets, { ...factors, reduction: "sum" }));
+  picking(section) {
+    const { core } = section.library;
+    const { results } = section;
+    for (const dtype of ["f32", "f64"] as const) {
+      const of = (values: readonly number[]) =>
+        (dtype === "f32" ? Float32Array.from(values) : Float64Array.from(values)) as Float64Array;
+      for (const classes of [1, 2, 3, 8, 16, 17, 67, 300, 2000]) {
+        const rows = Object.values(HOSTILE).map((row) => section.row(row, classes, dtype));
+        const shape = [rows.length, classes] as const;
+        const x = of(rows.flat());
+        for (const k of [1, (classes + 1) >> 1, classes]) {
+          const { indices, logProbs } = core.topLogProbs(x, k, { shape });
+          results.put([...indices], logProbs);
+        }
+        for (const [seed, filters] of [
+          [1, {}],
+          [4294967295, { temperature: 0.7, topP: 0.9 }],
+          [77, { topK: 5, topP: 0.999, temperature: 2 }],
+        ] as const) {
+          results.put([...core.sample(x, { shape, seed, ...filters })]);
+        }
+        const g = of(times(rows.length, section.normal));
+        results.put(core.entropy(x, { shape }), core.entropyBackward(g, x, { shape }));
+        const y = times(rows.length, (i) => (7 * i) % classes);
+        results.put(core.perplexity(x, y, { shape }));
+        rows.forEach((row, i) => {
+          results.put(core.perplexity(of(row), y[i]));
+        });
+        const logProbs = core.logSoftmax(x, { shape });
+        const other = of(times(x.length, () => 3 * section.normal()));
+        for (const logTarget of [false, true]) {
+          const targets = (logTarget ? core.logSoftmax : core.softmax)(other, { shape });
+          for (const reduction of ["mean", "batchmean", "sum"] as const) {
+            results.put(core.klDiv(logProbs, targets, { shape, logTarget, reduction }));
           }
+          results.put(core.klDiv(logProbs, targets, { shape, logTarget, reduction: "none" }));
+          results.put(core.klDiv(other, x, { shape, logTarget, reduction: "none" }));
+          results.put(core.klDivBackward(section.normal(), logProbs, targets, { shape, logTarget }));
         }
       }
     }
   },
+  lse: lseSection,
+  binary: binarySection,
 };
 
 export interface Digest {

@@ -1,7 +1,8 @@
 /** Makes docs/edges.md from the table that the tests run through every entry point. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { BCE_TABLE, BINARY_TABLE, TABLE } from "./edgetable.ts";
+import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, PICKED, TABLE } from "./edgetable.ts";
+import { lsePart } from "./lsetable.ts";
 
 const value = (x: number): string => (Object.is(x, -0) ? "−0" : String(x).replace("Infinity", "∞").replace("-", "−"));
 const list = (xs: readonly number[]): string => `[${xs.map(value).join(", ")}]`;
@@ -10,6 +11,16 @@ export function edgesPage(): string {
   const rows = TABLE.map(
     ({ name, row, y, lse, softmax, logSoftmax, loss, grad }) =>
       `| ${name} | ${list(row)} | ${value(lse)} | ${list(softmax)} | ${list(logSoftmax)} | ${y} | ${value(loss)} | ${list(grad)} |`,
+  );
+  const given = (xs: readonly number[] | null): string => (xs === null ? "as ever" : list(xs));
+  const one = (x: number | null): string => (x === null ? "as ever" : value(x));
+  const picked = PICKED.map(
+    ({ name, row, indices, logProbs, drawn, entropy, grad }) =>
+      `| ${name} | ${list(row)} | ${list(indices)} | ${given(logProbs)} | ${one(drawn)} | ${one(entropy)} | ${list(grad)} |`,
+  );
+  const divergences = DIVERGENCES.map(
+    ({ name, logProb, target, term, grad }) =>
+      `| ${name} | ${value(logProb)} | ${value(target)} | ${value(term)} | ${value(grad)} |`,
   );
   const binary = BINARY_TABLE.map(
     ({ x, logSigmoid, log1pExp, log1mExp }) =>
@@ -37,6 +48,21 @@ ${rows.join("\n")}
 - \`logSumExpBackward\`: a dlse of ±∞ or NaN multiplies the softmax as it is rounded; 0·∞ is NaN.
 - Results that underflow are +0: the winner of [0, −110] in f32 has log-probability 0, its gradient is 0.
 
+## Picking and divergence
+
+| row | logits | topLogProbs, indices | logProbs | sample | entropy | entropyBackward |
+|---|---|---|---|---|---|---|
+${picked.join("\n")}
+
+- \`sample\`: −1 at temperature 0 and with filters too; a class of probability 0 is never drawn. \`topLogProbs\` and \`sample\` of no classes: an error ("at least 1 class"); entropy of an empty row: NaN.
+- \`perplexity\` is e^loss: NaN and +∞ as the loss, 1 of no rows.
+
+| klDiv | log-probability | target | term | klDivBackward |
+|---|---|---|---|---|
+${divergences.join("\n")}
+
+- With \`logTarget\` a target of −∞ is a probability of 0. A negative target gives NaN. A sum or mean of no numbers is 0.
+
 ## Binary
 
 Number by number, whatever stands beside it, and in every kind of array (in Float32Array the numbers are rounded). Gradients are those of …Backward for g = 1.
@@ -54,7 +80,8 @@ ${binary.join("\n")}
 ${bce.join("\n")}
 
 - 0·log 0 = 0: a term whose factor (weight·posWeight·t, or weight·(1 − t)) is 0 adds nothing, but NaN stays NaN. No numbers: a mean or sum of 0.
-`;
+
+${lsePart(value, list)}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

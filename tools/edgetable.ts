@@ -96,6 +96,76 @@ export const TABLE = [
   { name: "one class, −0", row: [-0], y: 0, lse: 0, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
 ] as const;
 
+/** The special rows again: what is picked from them, and their entropy with its gradient; k is 2 where there are two classes. */
+export const PICKED = [
+  {
+    name: "NaN in the row",
+    row: [nan, 0, 1],
+    indices: [0, 1],
+    logProbs: [nan, nan],
+    drawn: -1,
+    entropy: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "NaN at the end",
+    row: [0, 1, nan],
+    indices: [0, 1],
+    logProbs: [nan, nan],
+    drawn: -1,
+    entropy: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "+∞ in the row",
+    row: [0, 1, inf],
+    indices: [0, 1],
+    logProbs: [nan, nan],
+    drawn: -1,
+    entropy: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "all −∞",
+    row: [-inf, -inf, -inf],
+    indices: [0, 1],
+    logProbs: [nan, nan],
+    drawn: -1,
+    entropy: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "some −∞",
+    row: [-inf, -inf, 5],
+    indices: [2, 0],
+    logProbs: [0, -inf],
+    drawn: 2,
+    entropy: 0,
+    grad: [0, 0, 0],
+  },
+  {
+    name: "underflow of e^x",
+    row: [-1000, 1000, 0],
+    indices: [1, 2],
+    logProbs: [0, -1000],
+    drawn: 1,
+    entropy: 0,
+    grad: [0, 0, 0],
+  },
+  { name: "ties", row: [-inf, 7, 7], indices: [1, 2], logProbs: null, drawn: null, entropy: null, grad: [0, 0, 0] },
+  { name: "one class", row: [7], indices: [0], logProbs: [0], drawn: 0, entropy: 0, grad: [0] },
+] as const;
+
+/** Terms of klDiv and the gradients of their sum, with a target, and with its logarithm. */
+export const DIVERGENCES = [
+  { name: "target 0 at −∞", logProb: -inf, target: 0, term: 0, grad: 0 },
+  { name: "target above 0 at −∞", logProb: -inf, target: 1, term: inf, grad: -1 },
+  { name: "certain on both sides", logProb: 0, target: 1, term: 0, grad: -1 },
+  { name: "target 0 at NaN", logProb: nan, target: 0, term: nan, grad: 0 },
+  { name: "target 0 at +∞", logProb: inf, target: 0, term: 0, grad: 0 },
+  { name: "target NaN", logProb: -1, target: nan, term: nan, grad: nan },
+] as const;
+
 const ln2 = Math.LN2;
 
 /** What the functions of one number answer, and their gradients for g = 1. */

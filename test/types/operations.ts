@@ -9,6 +9,12 @@ import {
   log1mExpBackward,
   log1pExp,
   log1pExpBackward,
+  logAddExp,
+  logAddExpBackward,
+  logCumSumExp,
+  logCumSumExpBackward,
+  logMeanExp,
+  logMeanExpBackward,
   logSigmoid,
   logSigmoidBackward,
   logSoftmax,
@@ -106,6 +112,36 @@ is<Float32Array>()(logSumExpBackward(f32, f32, rows));
 is<Tensor<Float32Array>>()(logSumExpBackward(shaped32, shaped32));
 is<OnnxTensor<Float32Array>>()(logSumExpBackward(onnx32, onnx32));
 
+is<{ value: number; sign: number }>()(logSumExp([1, 2], { weights: [1, -1], returnSign: true }));
+is<{ value: number[]; sign: number[] }>()(logSumExp([1, 2], { shape: [2, 1], returnSign: true }));
+is<{ value: Tensor<Float32Array>; sign: Tensor<Float32Array> }>()(logSumExp(shaped32, { returnSign: true }));
+is<{ value: OnnxTensor<Float32Array>; sign: OnnxTensor<Float32Array> }>()(logSumExp(onnx16, { returnSign: true }));
+is<Float32Array>()(logSumExp(f32, { ...rows, weights: f64, mask: [1, 0], returnSign: false }));
+is<number>()(logMeanExp([1, 2], { mask: [true, false] }));
+is<Float64Array>()(logMeanExp(f64, rows));
+is<Tensor<Float32Array>>()(logMeanExp(shaped32, { axis: [0, 1], keepDims: true }));
+is<number[]>()(logMeanExpBackward(1, [1, 2]));
+is<OnnxTensor<Float32Array>>()(logMeanExpBackward(onnx32, onnx32));
+// @ts-expect-error the mean has no weights
+logMeanExp([1, 2], { weights: [1, 2] });
+
+// two arrays that broadcast
+is<number>()(logAddExp(1, 2));
+is<number[]>()(logAddExp([1, 2], 1));
+is<Float32Array>()(logAddExp(1, f32));
+is<Float64Array>()(logAddExp(f64, f64, { out: f64 }));
+is<Tensor<Float32Array>>()(logAddExp(shaped32, 1));
+is<OnnxTensor<Float32Array>>()(logAddExp(onnx16, onnx32));
+is<{ da: number; db: number }>()(logAddExpBackward(1, 2, 3));
+is<{ da: Tensor<Float32Array>; db: number }>()(logAddExpBackward(shaped32, shaped32, 1));
+is<{ da: Float32Array; db: Float32Array }>()(logAddExpBackward(f32, f32, bits, { dtype: "float16" }));
+is<{ da: OnnxTensor<Float32Array>; db: OnnxTensor<Float32Array> }>()(logAddExpBackward(onnx32, onnx16, onnx32));
+
+// running sums
+is<number[]>()(logCumSumExp([1, 2], { reverse: true }));
+is<OnnxTensor<Float32Array>>()(logCumSumExp(onnx16));
+is<Float64Array>()(logCumSumExpBackward(f64, f64, rows));
+
 // losses
 for (const loss of [crossEntropy, nllLoss]) {
   is<number>()(loss([1, 2], 0));
@@ -163,6 +199,7 @@ for (const map of [pool.logSoftmax, pool.softmax]) {
   is<Promise<Tensor<number[]>>>()(map(shapedList));
 }
 is<Promise<number>>()(pool.logSumExp([1, 2]));
+is<Promise<{ value: number; sign: number }>>()(pool.logSumExp([1, 2], { returnSign: true }));
 is<Promise<number>>()(pool.crossEntropy([1, 2], 0));
 is<Promise<{ loss: number; dlogits: number[] }>>()(pool.crossEntropyWithGrad([1, 2], 0));
 is<Promise<Float64Array>>()(pool.logSoftmaxBackward(f64, f64));

@@ -113,7 +113,7 @@ export const log1mExp: Elementwise<ElementOptions> = ((logProbs: Logits, options
  *
  *   dx = g·σ(−x) = g / (1 + e^x)
  *
- * @param dout  g, the gradient of a loss with respect to logSigmoid's result; the logits' shape, any kind of array
+ * @param dout  g, the gradient of a loss with respect to logSigmoid's result; the logits' kind and shape
  * @param logits  x, as logSigmoid was given them
  * @param options  `shape`, `dtype`, `out` as in logSigmoid; `out` may be the own array of either argument
  * @returns same kind, dtype and shape as logits

@@ -3,12 +3,18 @@
  * results included. They were written before the kernels; the tests and docs/accuracy.md read them here.
  */
 export const BOUNDS = {
+  /** also with weights of one sign, logMeanExp, logAddExp, logCumSumExp */
   logSumExp: { f32: 2, f64: 4 },
   logSoftmax: { f32: 2, f64: 4 },
   crossEntropy: { f32: 2, f64: 4 },
   softmax: { f32: 4, f64: 8 },
   /** gradients for hard targets, the target's entry included; also dlse · softmax */
   gradient: { f32: 4, f64: 8 },
+  entropy: { f32: 1, f64: 4 },
+  /** ulps of the largest term: p·d or the mean of all p·d, d = max − x */
+  entropyBackward: { f32: 1, f64: 8 },
+  /** ulps of the largest term; terms of one sign are added first and count as one */
+  klDiv: { f32: 4, f64: 4 },
   /** …Backward with arbitrary gradients: ulps of the largest term */
   backward: { f32: 4, f64: 4 },
   logSigmoid: { f32: 2, f64: 2 },
@@ -20,8 +26,17 @@ export const BOUNDS = {
   bceTerms: { f32: 4, f64: 4 },
 } as const;
 
-/** Where the maximum and log1p of a log-sum-exp cancel, its error may also be this part of |max|. */
+/**
+ * Where the maximum and log1p of a log-sum-exp cancel, its error may also be this part of |max|; with weights, of the
+ * logit whose term is the largest.
+ */
 export const CANCELLATION = {
   f32: 5.6843418860808015e-14 /* 2^-44 */,
   f64: 4.440892098500626e-16 /* 2^-51 */,
 } as const;
+
+/**
+ * A sum of e^x by weights of both signs may be off by so many ulps of f64 of its largest term, where the terms of one sign
+ * count as one; its logarithm then by that part of the sum.
+ */
+export const SIGNED_SUM = 4;

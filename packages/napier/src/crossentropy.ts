@@ -1,17 +1,19 @@
 import { checkOptions } from "./check.ts";
 import type { Half } from "./half.ts";
 import { areaOf, type Job, type Prepared, perRow } from "./job.ts";
-import { type Loss, type LossOptions, type ReductionName, reduce, reductionOf } from "./reduction.ts";
+import { combine, type Loss, type LossOptions, type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import {
   type AnyData,
   type Computed,
+  type Dtype,
   type Logits,
   type ManyRows,
   type OneRow,
   type OnnxArgument,
   type OnnxTensor,
+  type Options,
   type Out,
   type Result,
   receiver,
@@ -63,6 +65,25 @@ export function prepareCrossEntropy(
     family: core,
     job: { rows: x.rows, classes: x.classes, areas, calls: CROSS_ENTROPY[x.dtype] },
     finish: () => reduce(caller, rounded ?? losses, reduction, x, options.out),
+  };
+}
+
+/** The mean loss before it is rounded to the logits' dtype, in another function's name. */
+export function prepareMeanLoss(
+  caller: string,
+  logits: Logits,
+  targets: Targets,
+  options: Options,
+): Prepared<{ mean: number; dtype: Dtype }> {
+  checkOptions(caller, options, ["shape", "axis", "dtype"]);
+  const x = view(caller, "logits", logits, options);
+  const y = classIndices(caller, targets, x);
+  const losses = new Float64Array(x.rows);
+  const areas = [...lossAreas(x, losses, undefined), areaOf(x, x.data), perRow("i32", y)];
+  return {
+    family: core,
+    job: { rows: x.rows, classes: x.classes, areas, calls: CROSS_ENTROPY[x.dtype] },
+    finish: () => ({ mean: combine(losses, Math.max(1, losses.length)), dtype: x.dtype }),
   };
 }
 

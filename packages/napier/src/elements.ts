@@ -31,8 +31,8 @@ export function elementsLike(
   name: string,
   value: Logits,
   like: View,
-  { dtype }: ElementOptions,
-  beside: unknown,
+  { dtype }: ElementOptions = {},
+  beside?: unknown,
 ): View {
   const second = elements(caller, name, value, { dtype }, beside);
   const [own, expected] = [inWords(second.shape), inWords(like.shape)];

@@ -10,8 +10,13 @@ export {
   logSigmoidBackward,
 } from "./binary.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
+export { type CumulativeOptions, logCumSumExp, logCumSumExpBackward } from "./cumulative.ts";
+export { type KlDivOptions, klDiv, klDivBackward } from "./divergence.ts";
+export { entropy, entropyBackward, perplexity } from "./entropy.ts";
 export type { Half } from "./half.ts";
-export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
+export { type GradientOf, logAddExp, logAddExpBackward, type PairOptions } from "./logaddexp.ts";
+export { logMeanExp, logMeanExpBackward } from "./logmeanexp.ts";
+export { type LogSumExpOptions, logSumExp, logSumExpBackward, type RowOptions, type Signed } from "./logsumexp.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
 export { type Sample, type SampleOptions, sample, type TopLogProbs, topLogProbs } from "./pick.ts";
 export type { LossOptions, ReductionName } from "./reduction.ts";

@@ -19,12 +19,25 @@ type CoreKernel = Both<
   | "log_probs_of"
 >;
 
+/** Kernels of f64 rows, whatever the caller's dtype. */
 type WideKernel =
   | "widen_f32"
   | "narrow_f32"
+  | "kl_div_f64"
+  | "kl_div_log_f64"
+  | "kl_div_backward_f64"
+  | "kl_div_log_backward_f64"
+  | "entropy_f64"
+  | "entropy_backward_f64"
+  | "narrow_rows_f32"
   | `${"log_sigmoid" | "log1p_exp" | "log1m_exp"}${"" | "_backward"}_f64`
   | `bce${"" | "_with_grad"}_f64`
-  | "sample_f64";
+  | "sample_f64"
+  | `log_sum_exp_weighted${"" | "_backward"}_f64`
+  | "nan_where_negative_f64"
+  | "log_mean_exp_f64"
+  | `log_add_exp${"" | "_backward"}_f64`
+  | `log_cum_sum_exp${"" | "_backward"}_f64`;
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {

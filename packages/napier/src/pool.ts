@@ -4,7 +4,7 @@ import { type LossWithGrad, prepareCrossEntropy, prepareCrossEntropyWithGrad } f
 import { cores, whyNone } from "./helpers.ts";
 import type { Prepared } from "./job.ts";
 import { SHARED_KERNELS } from "./kernels/sharedbytes.ts";
-import { type LogSumExpBackward, prepareLogSumExp, prepareLogSumExpBackward, type RowOptions } from "./logsumexp.ts";
+import { type LogSumExp, type LogSumExpBackward, prepareLogSumExp, prepareLogSumExpBackward } from "./logsumexp.ts";
 import type { Loss, LossOptions } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import {
@@ -14,7 +14,7 @@ import {
   prepareSoftmax,
   prepareSoftmaxBackward,
 } from "./softmax.ts";
-import type { Elementwise, Elementwise2, Reduction } from "./tensor.ts";
+import type { Elementwise, Elementwise2 } from "./tensor.ts";
 import { runTiles } from "./tiling.ts";
 import { decode } from "./wasm.ts";
 
@@ -67,7 +67,7 @@ class Pool {
     this.#run(() => prepareSoftmax(...args))) as Elementwise<MapOptions, true>;
 
   readonly logSumExp = ((...args: Parameters<typeof prepareLogSumExp>) =>
-    this.#run(() => prepareLogSumExp(...args))) as Reduction<RowOptions, true>;
+    this.#run(() => prepareLogSumExp(...args))) as LogSumExp<true>;
 
   readonly crossEntropy = ((...args: Parameters<typeof prepareCrossEntropy>) =>
     this.#run(() => prepareCrossEntropy(...args))) as Loss<LossOptions, true>;

@@ -82,9 +82,8 @@ function total(losses: Float64Array | Float32Array, factor: number): number {
 
 const DOWN = 1.1102230246251565e-16; // 2^-53: a sum of as many finite losses as there are indices stays finite
 
-/** The sum, or the mean. A partial sum may lie beyond the largest f64 where the result does not. */
-function combine(losses: Float64Array | Float32Array, isMean: boolean): number {
-  const count = isMean && losses.length > 0 ? losses.length : 1;
+/** The sum divided by `count`. A partial sum may lie beyond the largest f64 where the result does not. */
+export function combine(losses: Float64Array | Float32Array, count: number): number {
   const plain = total(losses, 1) / count;
   if (Number.isFinite(plain) || !losses.every(Number.isFinite)) return plain;
   return total(losses, DOWN) / count / DOWN;
@@ -103,6 +102,6 @@ export function reduce(
     for (let i = 0; i < losses.length; i++) rows[i] = losses[i];
     return wrapRows(x, rows);
   }
-  const value = combine(losses, reduction === "mean");
+  const value = combine(losses, reduction === "mean" ? Math.max(1, losses.length) : 1);
   return (x.dtype === "f32" ? Math.fround(value) : value) + 0;
 }

@@ -1,13 +1,17 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { edgesPage } from "../../../tools/edges.ts";
-import { BCE_TABLE, BINARY_TABLE, TABLE } from "../../../tools/edgetable.ts";
+import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, PICKED, TABLE } from "../../../tools/edgetable.ts";
 import { typed } from "../../../tools/hostile.ts";
 import {
   bceWithLogits,
   bceWithLogitsWithGrad,
   crossEntropy,
   crossEntropyWithGrad,
+  entropy,
+  entropyBackward,
+  klDiv,
+  klDivBackward,
   log1mExp,
   log1mExpBackward,
   log1pExp,
@@ -19,8 +23,11 @@ import {
   logSumExp,
   logSumExpBackward,
   nllLoss,
+  perplexity,
+  sample,
   softmax,
   softmaxBackward,
+  topLogProbs,
 } from "../src/index.ts";
 
 const [nan, inf] = [Number.NaN, Number.POSITIVE_INFINITY];
@@ -101,6 +108,53 @@ describe.each(["f32", "f64", "number[]"] as const)("edges in %s", (kind) => {
       }
     }
   }
+
+  for (const where of PLACES) {
+    for (const entry of PICKED) {
+      test(`picking and entropy: ${entry.name}, ${where}`, () => {
+        const { data, shape, axis } = place(entry.row, where);
+        const x = { data: make(data), shape };
+        const one = where === "alone" ? 0 : 1;
+        const k = entry.indices.length;
+        const { indices, logProbs } = topLogProbs(x, k, { axis });
+        same(pick(indices.data, k, where), entry.indices, "indices");
+        if (entry.logProbs) same(pick(logProbs.data, k, where), entry.logProbs, "logProbs");
+        for (const filters of [{}, { topK: 2, topP: 0.9 }]) {
+          const drawn = sample(x, { axis, seed: 9, ...filters }).data[one];
+          if (entry.drawn !== null) expect(drawn).toBe(entry.drawn);
+          else expect(entry.row[drawn]).toBe(7);
+        }
+        if (entry.entropy !== null) same([entropy(x, { axis }).data[one]], [entry.entropy], "entropy");
+        const g = make(new Array<number>(where === "alone" ? 1 : 3).fill(1));
+        same(pick(entropyBackward(g, x, { axis }).data, entry.row.length, where), entry.grad, "entropyBackward");
+      });
+    }
+  }
+
+  test.each(DIVERGENCES)("klDiv: $name", ({ logProb, target, term, grad }) => {
+    const [x, t] = [make([logProb, 0]), make([target, 1])];
+    same([...klDiv(x, t, { reduction: "none" })], [term, 0], "klDiv");
+    same([klDiv(x, t, { reduction: "sum" })], [term], "the sum");
+    same([...klDivBackward(1, x, t, { reduction: "sum" })], [grad, -1], "klDivBackward");
+    if (target !== 0 && target !== 1) return;
+    const logTarget = make([target === 0 ? -inf : 0, 0]);
+    same([...klDiv(x, logTarget, { reduction: "none", logTarget: true })], [term, 0], "with logTarget");
+    same(
+      [...klDivBackward(make([1, 1]), x, logTarget, { reduction: "none", logTarget: true })],
+      [grad, -1],
+      "its gradient",
+    );
+  });
+
+  test("klDiv and entropy of nothing, a negative target, perplexity", () => {
+    same([klDiv(make([]), make([]))], [0], "klDiv");
+    same([klDiv(make([-1]), make([-0.5]))], [nan], "negative target");
+    same([entropy(make([]))], [nan], "entropy");
+    same([perplexity(make([0, nan]), 0), perplexity(make([0, -inf]), 1)], [nan, inf], "perplexity");
+    same([perplexity({ data: make([]), shape: [0, 2] }, [])], [1], "perplexity of no rows");
+    expect(() => sample(make([]), { seed: 1 })).toThrow("sample: logits expected at least 1 class, got 0");
+    expect(() => topLogProbs(make([]), 1)).toThrow("topLogProbs: logits expected at least 1 class, got 0");
+  });
 
   // in f32 rounded once: both parts are correctly rounded in f64
   const own = (values: readonly number[]) => Array.from(make(values));

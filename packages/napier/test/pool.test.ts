@@ -39,6 +39,10 @@ interface Case {
   options: { shape: readonly [number, number]; axis: number };
 }
 
+const keep = (x: Float32Array): Uint8Array => Uint8Array.from(x, (_, k) => (k % 7 === 3 ? 0 : 1));
+
+const factors = (g: Float32Array): Float32Array => g.map((v) => (Number.isNaN(v) ? -1 : v));
+
 /** Every operation that a pool has, on the library or on a pool. */
 const OPERATIONS: Record<string, (on: typeof napier, input: Case) => unknown> = {
   logSoftmax: (on, { x, options }) => on.logSoftmax(x, options),
@@ -52,6 +56,11 @@ const OPERATIONS: Record<string, (on: typeof napier, input: Case) => unknown> = 
   logSoftmaxBackward: (on, { x, g, options }) => on.logSoftmaxBackward(g, x, options),
   softmaxBackward: (on, { x, g, options }) => on.softmaxBackward(g, x, options),
   logSumExpBackward: (on, { x, g, y, options }) => on.logSumExpBackward(g.slice(0, y.length), x, options),
+  "logSumExp by weights, with signs": (on, { x, g, options }) =>
+    on.logSumExp(x, { ...options, weights: factors(g), returnSign: true }),
+  "logSumExp of what a mask keeps": (on, { x, options }) => on.logSumExp(x, { ...options, mask: keep(x) }),
+  "logSumExpBackward by weights, masked": (on, { x, g, y, options }) =>
+    on.logSumExpBackward(g.slice(0, y.length), x, { ...options, weights: factors(g), mask: keep(x) }),
   "logSoftmax in place": async (on, { x, options }) => {
     const copy = x.slice();
     return [(await on.logSoftmax(copy, { ...options, out: copy })) === copy, bits(copy)];

@@ -9,12 +9,12 @@ import { at, m, special, sum_f64 } from "./sum.as";
 /** Adding 0 turns −0 into +0; a NaN of any bits becomes the canonical one. */
 // @ts-ignore: decorator
 @inline
-function clean<T>(v: T): T {
+export function clean<T>(v: T): T {
   return v == v ? <T>(v + 0) : <T>NaN;
 }
 
 /** c·e^d. Halved, e^d neither under- nor overflows before the product does. Error ≤ 2 ulp, 4 where |d| > 700. */
-function times_exp(c: f64, d: f64): f64 {
+export function times_exp(c: f64, d: f64): f64 {
   if (abs(d) <= 700.0) return c * exp_f64(d);
   const half = exp_f64(0.5 * d);
   return c * half * half;

@@ -18,3 +18,8 @@ export function narrow_f32(out: usize, x: usize, rows: i32, classes: i32): void 
   }
   if (k < count) store<f32>(out + (k << 2), <f32>load<f64>(x + (k << 3)) + 0);
 }
+
+/** As narrow_f32, of one number a row. */
+export function narrow_rows_f32(out: usize, x: usize, rows: i32, classes: i32): void {
+  narrow_f32(out, x, rows, 1);
+}

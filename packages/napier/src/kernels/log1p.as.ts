@@ -31,17 +31,17 @@ function difference(a: f64, b: f64): f64 {
   return d;
 }
 
-/** log u + c for a positive normal u and a small c, the rounding error that u carries relative to itself. */
+/** log(u·2^power) + c for a positive normal u and a small c, the rounding error that u carries relative to itself. */
 // @ts-ignore: decorator
 @inline
-function log_parts(u: f64, c: f64): f64 {
+export function log_parts(u: f64, c: f64, power: i64): f64 {
   // 1. u = 2^k (1 + f), 1 + f in [√2/2, √2)
   const bits = reinterpret<i64>(u);
   const k = (bits - SQRT_HALF_BITS) >> 52;
   const f = reinterpret<f64>(bits - (k << 52)) - 1.0;
   // 2. k ln 2 + log(1 + f), smallest parts first
   const halfSquare = 0.5 * f * f;
-  const kf = <f64>k;
+  const kf = <f64>(k + power);
   const rest = halfSquare - (log_correction(f, halfSquare) + (kf * load<f64>(REDUCTION, 16) + c)) - f;
   return difference(kf * load<f64>(REDUCTION, 8), rest);
 }
@@ -57,15 +57,15 @@ export function log1p_f64(s: f64): f64 {
   if (!(s < Infinity)) return s;
   const u = 1.0 + s;
   const c = (s >= 1.0 ? 1.0 - (u - s) : s - (u - 1.0)) / u;
-  return log_parts(u, c);
+  return log_parts(u, c, 0);
 }
 
 /** log x; −∞ at 0, NaN below; error under 1 ulp. */
 export function log_f64(x: f64): f64 {
   if (!(x > 0.0)) return x == 0.0 ? -Infinity : NaN;
   if (!(x < Infinity)) return x;
-  if (x < 2.2250738585072014e-308) return log_parts(x * 18014398509481984.0, 0.0) - 54.0 * (load<f64>(REDUCTION, 8) + load<f64>(REDUCTION, 16));
-  return log_parts(x, 0.0);
+  if (x < 2.2250738585072014e-308) return log_parts(x * 18014398509481984.0, 0.0, 0) - 54.0 * (load<f64>(REDUCTION, 8) + load<f64>(REDUCTION, 16));
+  return log_parts(x, 0.0, 0);
 }
 
 // 1, 2, √½, 2^52 in bits

@@ -1,5 +1,5 @@
 // The family of what is computed in f64 lanes whatever comes in; loaded by the operations that use it. Kernels as in core.as.ts.
-export { widen_f32, narrow_f32 } from "./convert.as";
+export { widen_f32, narrow_f32, narrow_rows_f32 } from "./convert.as";
 export {
   bce_f64, bce_with_grad_f64,
   log1m_exp_f64, log1m_exp_backward_f64,
@@ -7,3 +7,9 @@ export {
   log_sigmoid_f64, log_sigmoid_backward_f64,
 } from "./binary.as";
 export { sample_f64 } from "./sample.as";
+export { kl_div_backward_f64, kl_div_f64, kl_div_log_backward_f64, kl_div_log_f64 } from "./divergence.as";
+export { entropy_backward_f64, entropy_f64 } from "./entropy.as";
+export { log_add_exp_f64, log_add_exp_backward_f64 } from "./logaddexp.as";
+export { log_cum_sum_exp_f64, log_cum_sum_exp_backward_f64 } from "./cumulative.as";
+export { log_mean_exp_f64 } from "./logmeanexp.as";
+export { log_sum_exp_weighted_f64, log_sum_exp_weighted_backward_f64, nan_where_negative_f64 } from "./weighted.as";

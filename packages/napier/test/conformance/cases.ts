@@ -1,6 +1,7 @@
 /** A case of a suite in our words: which operation, and which of its results stand beside which of theirs. */
 import * as binary from "./binary.ts";
 import { classes, isStored, type OnnxCase, type Stored, type TorchCase, tensor } from "./load.ts";
+import * as lse from "./lse.ts";
 import * as operations from "./operations.ts";
 import { call, type Input, type LossOptions, Missing, type Result } from "./operations.ts";
 
@@ -47,7 +48,7 @@ function runOnnx({ op, attributes, inputs, outputs }: OnnxCase): Comparison[] {
       return [{ what: op, ours: operations.softmax(tensor(x), axis).value, theirs: outputs[0] }];
     case "ReduceLogSumExp": {
       const axes = second.data.map(Number);
-      const { value } = operations.logSumExp(tensor(x), axes, attributes.keepdims !== 0);
+      const { value } = lse.logSumExp(tensor(x), axes, attributes.keepdims !== 0);
       return [{ what: op, ours: value, theirs: outputs[0] }];
     }
     case "NegativeLogLikelihoodLoss": {
@@ -86,7 +87,9 @@ function runTorch({ op, input, args, kwargs, output, grad_input }: TorchCase): C
       return both(operations.softmin(x(), first as number, masked));
     case "logsumexp": {
       const { dim = first ?? [], keepdim = second ?? false } = rest;
-      return both(operations.logSumExp(x(), [dim].flat() as number[], keepdim as boolean, masked));
+      return both(
+        lse.logSumExp(x(), [dim].flat() as number[], keepdim as boolean, isStored(mask) ? masked.mask : undefined),
+      );
     }
     case "nll_loss":
       return both(operations.nllLoss(x(), classes(first as Stored), lossOptions(rest, rest.weight)));
@@ -95,11 +98,11 @@ function runTorch({ op, input, args, kwargs, output, grad_input }: TorchCase): C
       return both(operations.crossEntropy(x(), classes(first as Stored), lossOptions(rest, rest.weight)));
     }
     case "logaddexp":
-      return later("logAddExp");
+      return both(lse.logAddExp(x(), tensor(first as Stored)));
     case "logcumsumexp":
-      return later("logCumSumExp");
+      return both(lse.logCumSumExp(x(), first as number));
     case "kl_div":
-      return later("klDiv");
+      return both(operations.klDiv(x(), tensor(first as Stored), rest));
     case "logsigmoid":
       return both(binary.logSigmoid(x()));
     case "binary_cross_entropy_with_logits": {

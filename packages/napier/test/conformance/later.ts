@@ -19,26 +19,13 @@ const LATER: Record<string, Record<string, string>> = {
       test_sce_mean_no_weight_ii_log_prob`,
   },
   "torch.json": {
-    logAddExp: `
-      logaddexp#1 logaddexp#3 logaddexp#4 logaddexp#5 logaddexp#7 logaddexp#9`,
-    logCumSumExp: `
-      logcumsumexp#1 logcumsumexp#4 logcumsumexp#5 logcumsumexp#6`,
     mask: `
-      masked.log_softmax#2 masked.log_softmax#8 masked.log_softmax#10 masked.log_softmax#11
-      masked.log_softmax#12 masked.log_softmax#14 masked.log_softmax#15 masked.log_softmax#18
-      masked.log_softmax#20 masked.log_softmax#21 masked.log_softmax#22 masked.logsumexp#2 masked.logsumexp#4
-      masked.logsumexp#6 masked.logsumexp#8 masked.logsumexp#10 masked.logsumexp#12 masked.logsumexp#14
-      masked.logsumexp#16 masked.logsumexp#18 masked.logsumexp#20 masked.logsumexp#22 masked.logsumexp#26
-      masked.logsumexp#28 masked.logsumexp#29 masked.logsumexp#30 masked.logsumexp#32 masked.logsumexp#33
-      masked.logsumexp#35 masked.logsumexp#36 masked.logsumexp#43 masked.logsumexp#44 masked.logsumexp#46
-      masked.logsumexp#49 masked.logsumexp#51 masked.logsumexp#53 masked.logsumexp#54 masked.logsumexp#57
-      masked.logsumexp#58 masked.logsumexp#60 masked.logsumexp#61 masked.logsumexp#63 masked.logsumexp#64
-      masked.logsumexp#65 masked.logsumexp#67 masked.logsumexp#71 masked.logsumexp#72 masked.logsumexp#73
-      masked.logsumexp#74 masked.logsumexp#75 masked.softmax#4 masked.softmax#6 masked.softmax#8
-      masked.softmax#10 masked.softmax#11 masked.softmax#12 masked.softmax#13 masked.softmax#17
-      masked.softmax#18 masked.softmax#19 masked.softmin#2 masked.softmin#4 masked.softmin#6 masked.softmin#8
-      masked.softmin#10 masked.softmin#12 masked.softmin#13 masked.softmin#14 masked.softmin#15
-      masked.softmin#17 masked.softmin#21 masked.softmin#24`,
+      masked.log_softmax#2 masked.log_softmax#8 masked.log_softmax#10 masked.log_softmax#11 masked.log_softmax#12
+      masked.log_softmax#14 masked.log_softmax#15 masked.log_softmax#18 masked.log_softmax#20 masked.log_softmax#21
+      masked.log_softmax#22 masked.softmax#4 masked.softmax#6 masked.softmax#8 masked.softmax#10 masked.softmax#11
+      masked.softmax#12 masked.softmax#13 masked.softmax#17 masked.softmax#18 masked.softmax#19 masked.softmin#2
+      masked.softmin#4 masked.softmin#6 masked.softmin#8 masked.softmin#10 masked.softmin#12 masked.softmin#13
+      masked.softmin#14 masked.softmin#15 masked.softmin#17 masked.softmin#21 masked.softmin#24`,
     "class weights": `
       nn.functional.cross_entropy#15 nn.functional.nll_loss#2 nn.functional.nll_loss#11
       nn.functional.nll_loss#16 nn.functional.nll_loss#17 nn.functional.nll_loss#24 nn.functional.nll_loss#25
@@ -54,10 +41,6 @@ const LATER: Record<string, Record<string, string>> = {
       nn.functional.cross_entropy#21 nn.functional.nll_loss#5 nn.functional.nll_loss#7
       nn.functional.nll_loss#32 nn.functional.nll_loss#38 nn.functional.nll_loss#44 nn.functional.nll_loss#60
       nn.functional.nll_loss#61`,
-    klDiv: `
-      nn.functional.kl_div#1 nn.functional.kl_div#3 nn.functional.kl_div#4 nn.functional.kl_div#5
-      nn.functional.kl_div#7 nn.functional.kl_div#8 nn.functional.kl_div#10 nn.functional.kl_div#12
-      nn.functional.kl_div#13 nn.functional.kl_div#14 nn.functional.kl_div#15`,
     "class weights and ignoreIndex": `
       nn.functional.nll_loss#6 nn.functional.nll_loss#20 nn.functional.nll_loss#27 nn.functional.nll_loss#33
       nn.functional.nll_loss#39 nn.functional.nll_loss#45 nn.functional.nll_loss#52`,

@@ -1,9 +1,9 @@
 /** One operation of a suite: our functions on it, the results beside what they must be, and beside the exact references. */
-import { BOUNDS, CANCELLATION } from "../../src/bounds.ts";
+import { BOUNDS } from "../../src/bounds.ts";
 import { add, div, type Exact, exact, mul, neg, sub, toF64, ZERO } from "../../src/exact.ts";
 import * as napier from "../../src/index.ts";
 import { crossEntropyGradRow, crossEntropyRow } from "../../src/kernels/crossentropy.ref.ts";
-import { logSumExpBackwardRow, logSumExpRow } from "../../src/kernels/logsumexp.ref.ts";
+import { klBackward, klParts, sumParts } from "../../src/kernels/divergence.ref.ts";
 import * as softmaxRef from "../../src/kernels/softmax.ref.ts";
 import { ulpError, ulpOf } from "../../src/ulp.ts";
 
@@ -39,7 +39,7 @@ export type Dtype = "f32" | "f64";
 export const dtypeOf = (x: Floats): Dtype => (x.data instanceof Float32Array ? "f32" : "f64");
 
 /** The places of each row's entries along axes, row by row; no axes are all of them. */
-function places({ shape }: Floats, axes: readonly number[]): number[][] {
+export function places({ shape }: Floats, axes: readonly number[]): number[][] {
   const summed = shape.map((_, d) => axes.length === 0 || axes.includes(d) || axes.includes(d - shape.length));
   const over = (isSummed: boolean, start: number): number[] => {
     let at = [start];
@@ -52,7 +52,7 @@ function places({ shape }: Floats, axes: readonly number[]): number[][] {
   return over(false, 0).map((start) => over(true, start));
 }
 
-const pick = (data: ArrayLike<number>, at: readonly number[]): number[] => at.map((k) => data[k]);
+export const pick = (data: ArrayLike<number>, at: readonly number[]): number[] => at.map((k) => data[k]);
 
 export function worst(errors: Iterable<number>): number {
   let largest = 0;
@@ -64,7 +64,7 @@ export const distance = (value: number, truth: Exact | number, dtype: Dtype): nu
   typeof truth === "number" ? (Object.is(value, truth) ? 0 : Infinity) : ulpError(value, truth, dtype);
 
 /** Row by row against a reference. */
-function byRow(
+export function byRow(
   out: Floats,
   x: Floats,
   axis: number | readonly number[],
@@ -121,31 +121,6 @@ export function softmax(x: Input, axis: number, options: object = {}): { value: 
 export function softmin(x: Input, axis: number, options: object = {}): { value: Result; gradient: Result } {
   const { value, gradient } = softmax({ ...x, data: x.data.map((v) => -v) }, axis, options);
   return { value, gradient: { ...gradient, data: Array.from(gradient.data, (v) => -v) } };
-}
-
-/** Over several axes, all of them where `axes` is empty; the gradient's dlse has the value's shape. */
-export function logSumExp(
-  x: Input,
-  axes: readonly number[],
-  keepDims: boolean,
-  options: object = {},
-): { value: Result; gradient: Result } {
-  const all = { axis: axes, keepDims, ...options };
-  const value = call<Input>("logSumExp", x, all);
-  const gradient = call<Input>("logSumExpBackward", ones(value), x, all);
-  const dtype = dtypeOf(x);
-  const errors = places(x, axes).map((at, i) => {
-    const row = pick(x.data, at);
-    const truth = logSumExpRow(row);
-    if (typeof truth === "number") return distance(value.data[i], truth, dtype);
-    const off = Math.abs(toF64(sub(exact(value.data[i]), truth)));
-    const allowed = CANCELLATION[dtype] * Math.abs(Math.max(...row));
-    return off <= allowed ? off / allowed || 0 : ulpError(value.data[i], truth, dtype) / BOUNDS.logSumExp[dtype];
-  });
-  return {
-    value: { ...value, error: worst(errors) },
-    gradient: byRow(gradient, x, axes, BOUNDS.gradient[dtype], (row) => logSumExpBackwardRow(1, row)),
-  };
 }
 
 type Reduction = "mean" | "sum" | "none";
@@ -227,5 +202,34 @@ export function crossEntropy(x: Input, y: Labels, options: LossOptions): { value
     gradient: byRow(both.dlogits, x, axis, BOUNDS.gradient[dtype], (row, i) =>
       crossEntropyGradRow(row, Number(y.data[i]), 1).map((g) => (typeof g === "number" ? g : mul(g, factor))),
     ),
+  };
+}
+
+/** The divergence, and the gradient of its sum; in ulps of the larger sum of one sign. */
+export function klDiv(
+  x: Input,
+  t: Input,
+  given: Readonly<Record<string, unknown>>,
+): { value: Result; gradient: Result } {
+  const { reduction = "mean", log_target: logTarget = false, ...others } = given;
+  if (Object.keys(others).length > 0) throw new Error(`options ${Object.keys(others)} have no name here`);
+  const options = { reduction, logTarget };
+  const loss = asFloats(call<number | Input>("klDiv", x, t, options));
+  const isEach = reduction === "none";
+  const gradient = call<Input>("klDivBackward", isEach ? ones(x) : 1, x, t, options);
+  const dtype = dtypeOf(x);
+  const parts = Array.from(x.data, (v, k) => klParts(v, t.data[k], logTarget as boolean));
+  const count = exact(reduction === "mean" ? x.data.length : reduction === "batchmean" ? x.shape[0] : 1);
+  const errors = (isEach ? parts : [parts.flat()]).map((terms, k) => {
+    const { value, largest } = sumParts(terms);
+    const off = Math.abs(toF64(sub(exact(loss.data[k]), div(value, count))));
+    return off / toF64(ulpOf(div(largest, count), dtype)) / BOUNDS.klDiv[dtype];
+  });
+  const slopes = Array.from(gradient.data, (g, k) =>
+    distance(g, div(klBackward(1, t.data[k], logTarget as boolean), count), dtype),
+  );
+  return {
+    value: { ...loss, error: worst(errors) },
+    gradient: { ...gradient, error: worst(slopes) / BOUNDS.gradient[dtype] },
   };
 }
