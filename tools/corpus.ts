@@ -1,6 +1,7 @@
 import type * as core from "napier";
 import type * as naive from "napier/naive";
 import type * as train from "napier/train";
+import { binarySection } from "./binarycorpus.ts";
 import { lseSection } from "./lsecorpus.ts";
 import { BORDERS, HOSTILE, ROWS, type Row } from "./rows.ts";
 import { sha256 } from "./sha256.ts";
@@ -331,6 +332,7 @@ const SECTIONS: Record<string, (section: Section) => void | Promise<void>> = {
     }
   },
   lse: lseSection,
+  binary: binarySection,
 };
 
 export interface Digest {

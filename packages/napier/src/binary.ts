@@ -1,6 +1,7 @@
-import { checkOptions, rangeError, words } from "./check.ts";
-import { type ElementOptions, elementJob, elements, elementsLike } from "./elements.ts";
-import type { Half } from "./half.ts";
+import { broadcastOf, type Weights } from "./broadcast.ts";
+import { checkOptions, rangeError } from "./check.ts";
+import { type ElementOptions, elementJob, elements, elementsLike, type Source } from "./elements.ts";
+import type { Half, HalfName } from "./half.ts";
 import type { RowKernel } from "./kernels.ts";
 import { type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { runNow } from "./runner.ts";
@@ -11,6 +12,7 @@ import {
   type Data,
   type Elementwise,
   type Elementwise2,
+  isFlat,
   type Logits,
   type OnnxArgument,
   type OnnxTensor,
@@ -19,16 +21,16 @@ import {
   receiver,
   type Tensor,
   type View,
-  wrapRows,
+  wrap,
 } from "./tensor.ts";
 import { wide } from "./wide.ts";
 
-function map(caller: string, kernel: RowKernel, name: string, value: Logits, options: ElementOptions): Logits {
-  checkOptions(caller, options, ["shape", "out"]);
+function map(caller: string, kernel: RowKernel, name: string, value: Logits, options: ElementOptions): Output {
+  checkOptions(caller, options, ["shape", "dtype", "out"]);
   const x = elements(caller, name, value, options);
   const out = receiver(caller, x, x.rows, options.out, [x]);
   const job = elementJob(kernel, x.rows, [out], [x.data]);
-  return runNow({ family: wide, job, finish: () => wrapRows(x, out) as Logits });
+  return runNow({ family: wide, job, finish: () => wrap(x, out, x.shape) });
 }
 
 function backward(
@@ -38,13 +40,13 @@ function backward(
   names: readonly [string, string],
   logits: Logits,
   options: ElementOptions,
-): Logits {
-  checkOptions(caller, options, ["shape", "out"]);
-  const x = elements(caller, names[1], logits, options);
-  const g = elementsLike(caller, names[0], gradient, x);
+): Output {
+  checkOptions(caller, options, ["shape", "dtype", "out"]);
+  const x = elements(caller, names[1], logits, options, gradient);
+  const g = elementsLike(caller, names[0], gradient, x, options, logits);
   const out = receiver(caller, x, x.rows, options.out, [x, g]);
   const job = elementJob(kernel, x.rows, [out], [g.data, x.data]);
-  return runNow({ family: wide, job, finish: () => wrapRows(x, out) as Logits });
+  return runNow({ family: wide, job, finish: () => wrap(x, out, x.shape) });
 }
 
 /**
@@ -54,6 +56,7 @@ function backward(
  *
  * @param logits  x, any shape, f32 or f64, in nats; any value, see Edges
  * @param options.shape  the shape of a flat array
+ * @param options.dtype  "float16" or "bfloat16" where a Uint16Array does not say which it holds; such results are f32
  * @param options.out  receives the result; may be the logits' own array
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the data's length is not the product of the shape
@@ -73,7 +76,7 @@ export const logSigmoid: Elementwise<ElementOptions> = ((logits: Logits, options
  *   out = log(1 + e^x) = −log σ(−x)
  *
  * @param logits  as in logSigmoid
- * @param options  `shape`, `out` as in logSigmoid
+ * @param options  `shape`, `dtype`, `out` as in logSigmoid
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the data's length is not the product of the shape
  *
@@ -92,7 +95,7 @@ export const log1pExp: Elementwise<ElementOptions> = ((logits: Logits, options: 
  *   out = log(1 − e^x), x ≤ 0
  *
  * @param logProbs  x, any shape, f32 or f64, in nats; any value, see Edges
- * @param options  `shape`, `out` as in logSigmoid
+ * @param options  `shape`, `dtype`, `out` as in logSigmoid
  * @returns same kind, dtype and shape as logProbs
  * @throws {RangeError} the data's length is not the product of the shape
  *
@@ -110,9 +113,9 @@ export const log1mExp: Elementwise<ElementOptions> = ((logProbs: Logits, options
  *
  *   dx = g·σ(−x) = g / (1 + e^x)
  *
- * @param dout  g, the gradient of a loss with respect to logSigmoid's result; the logits' shape, any kind of array
+ * @param dout  g, the gradient of a loss with respect to logSigmoid's result; the logits' kind and shape
  * @param logits  x, as logSigmoid was given them
- * @param options  `shape`, `out` as in logSigmoid; `out` may be the own array of either argument
+ * @param options  `shape`, `dtype`, `out` as in logSigmoid; `out` may be the own array of either argument
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the two shapes differ
  *
@@ -200,10 +203,12 @@ export const log1mExpBackward: Elementwise2<ElementOptions> = ((
 export interface BinaryLossOptions {
   /** the shape of flat logits */
   shape?: readonly number[];
-  /** a factor of each loss: a number, or an array or tensor that broadcasts to the logits' shape */
-  weight?: number | Logits;
+  /** what a Uint16Array holds, where no `type` says it */
+  dtype?: HalfName;
+  /** a factor of each loss: a number, one for each class of the last axis, or what broadcasts to the logits' shape */
+  weight?: number | Weights;
   /** a factor of the targets' term, likewise */
-  posWeight?: number | Logits;
+  posWeight?: number | Weights;
   /** "mean" over all numbers (default), "sum", or "none": one loss for each */
   reduction?: ReductionName;
 }
@@ -253,53 +258,46 @@ interface BceWithLogitsWithGrad {
   ): WithGrad<Tensor<Computed<D>>, Tensor<Computed<D>>>;
 }
 
-/** The factor of each number: one for all, or as many as there are; the largest magnitude goes first. */
-function factorOf(caller: string, name: string, value: number | Logits | undefined, x: View): [number, Data | number] {
-  const given = typeof value === "number" ? [value] : (value ?? [1]);
-  const w = elements(caller, name, given, {});
+/** A factor as kernels take it, and its largest magnitude; the classes are on the last axis. */
+function factorOf(
+  caller: string,
+  name: string,
+  value: number | Weights | undefined,
+  x: View,
+): { factor: Source; largest: number } {
+  const axis = x.shape.length - 1;
+  const rows = { ...x, axes: axis < 0 ? [] : [axis], classes: axis < 0 ? 1 : x.shape[axis] };
+  const isNumber = typeof value === "number";
+  const given = isNumber || value === undefined ? 1 : broadcastOf(caller, name, value, rows);
+  // read above: an array, or a tensor
+  const data = (isNumber ? [value] : isFlat(value) ? value : (value?.data ?? [])) as Data;
   let largest = 0;
-  for (let k = 0; k < w.rows; k++) {
-    const factor = w.data[k];
-    if (!Number.isFinite(factor)) {
-      throw rangeError(caller, typeof value === "number" ? name : `${name}[${k}]`, "a finite number", factor);
+  for (let k = 0; k < data.length; k++) {
+    if (!Number.isFinite(data[k])) {
+      const where = isNumber ? name : `${name}${isFlat(value) ? "" : ".data"}[${k}]`;
+      throw rangeError(caller, where, "a finite number", data[k]);
     }
-    largest = Math.max(largest, Math.abs(factor));
+    largest = Math.max(largest, Math.abs(data[k]));
   }
-  return [largest, w.rows === 1 ? w.data[0] : broadcast(caller, name, w, x)];
-}
-
-/** The numbers of w for each number of x: an axis of w, counted from the last, is as long as that of x, or 1. */
-function broadcast(caller: string, name: string, w: View, x: View): Data {
-  const [own, shape] = [w.shape.slice(0, -1), x.shape.slice(0, -1)];
-  const skip = shape.length - own.length;
-  if (skip < 0 || own.some((size, d) => size !== 1 && size !== shape[d + skip])) {
-    throw rangeError(caller, name, `a shape that broadcasts to [${shape.join(", ")}]`, words(`[${own.join(", ")}]`));
-  }
-  const strides = shape.map((_, d) =>
-    d < skip || own[d - skip] === 1 ? 0 : own.slice(d - skip + 1).reduce((total, size) => total * size, 1),
-  );
-  return Float64Array.from(x.data, (_, k) => {
-    let at = 0;
-    for (let d = shape.length - 1, left = k; d >= 0; left = Math.floor(left / shape[d]), d--) {
-      at += (left % shape[d]) * strides[d];
-    }
-    return w.data[at];
-  });
+  if (value === undefined) return { factor: 1, largest: 1 };
+  if (data.length === 1) return { factor: data[0], largest };
+  // as many as there are, or those of a single row
+  return { factor: data.length === x.rows ? data : given, largest };
 }
 
 /** What both losses are computed from: logits, targets and factors. */
 function prepare(caller: string, logits: Logits, targets: Logits, options: LossOut) {
-  checkOptions(caller, options, ["shape", "out", "weight", "posWeight", "reduction"]);
+  checkOptions(caller, options, ["shape", "dtype", "out", "weight", "posWeight", "reduction"]);
   const reduction = reductionOf(caller, options);
-  const x = elements(caller, "logits", logits, options);
-  const t = elementsLike(caller, "targets", targets, x);
-  const [most, weights] = factorOf(caller, "options.weight", options.weight, x);
-  const [mostPositive, posWeights] = factorOf(caller, "options.posWeight", options.posWeight, x);
+  const x = elements(caller, "logits", logits, options, targets);
+  const t = elementsLike(caller, "targets", targets, x, options, logits);
+  const weight = factorOf(caller, "options.weight", options.weight, x);
+  const posWeight = factorOf(caller, "options.posWeight", options.posWeight, x);
   // so that ∞·0 cannot make a NaN of finite logits
-  if (!Number.isFinite(most * mostPositive)) {
-    throw rangeError(caller, "options.posWeight", "a finite product with options.weight", mostPositive);
+  if (!Number.isFinite(weight.largest * posWeight.largest)) {
+    throw rangeError(caller, "options.posWeight", "a finite product with options.weight", posWeight.largest);
   }
-  return { reduction, x, t, sources: [x.data, t.data, weights, posWeights] };
+  return { reduction, x, t, sources: [x.data, t.data, weight.factor, posWeight.factor] };
 }
 
 /**
@@ -309,10 +307,11 @@ function prepare(caller: string, logits: Logits, targets: Logits, options: LossO
  *
  * @param logits  x, any shape, f32 or f64, in nats; any value, see Edges
  * @param targets  t, the logits' shape, any kind of array: 0 and 1, or probabilities; other values follow the formula
- * @param options.weight  a factor of each loss: a number, or an array or tensor that broadcasts to the logits' shape
+ * @param options.weight  a factor of each loss: a number, one for each class of the last axis, or what broadcasts to the
+ * logits' shape
  * @param options.posWeight  a factor of the targets' term, likewise
  * @param options.reduction  "mean" (default), "sum" or "none"
- * @param options  `shape`, `out` (for "none") as in logSigmoid
+ * @param options  `shape`, `dtype`, `out` (for "none") as in logSigmoid
  * @returns a number; with "none" one for each logit, in the kind of the logits
  * @throws {RangeError} shapes that differ or do not broadcast; a weight that is not finite
  *
@@ -332,7 +331,7 @@ export const bceWithLogits: BceWithLogits = ((logits: Logits, targets: Logits, o
   return runNow({
     family: wide,
     job: elementJob("bce_f64", x.rows, [losses], sources),
-    finish: () => (isEach ? wrapRows(x, losses) : reduce(caller, losses as Float64Array, reduction, x)),
+    finish: () => (isEach ? wrap(x, losses, x.shape) : reduce(caller, losses as Float64Array, reduction, x)),
   });
 }) as BceWithLogits;
 
@@ -371,8 +370,8 @@ export const bceWithLogitsWithGrad: BceWithLogitsWithGrad = ((
     family: wide,
     job: elementJob("bce_with_grad_f64", x.rows, [losses, out], sources, [reduction === "mean" ? x.rows : 1]),
     finish: () => ({
-      loss: isEach ? wrapRows(x, losses) : reduce(caller, losses as Float64Array, reduction, x),
-      dlogits: wrapRows(x, out),
+      loss: isEach ? wrap(x, losses, x.shape) : reduce(caller, losses as Float64Array, reduction, x),
+      dlogits: wrap(x, out, x.shape),
     }),
   });
 }) as BceWithLogitsWithGrad;

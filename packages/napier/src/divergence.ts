@@ -55,7 +55,7 @@ function klArguments(caller: string, logProbs: Logits, targets: Logits, options:
   if (typeof logTarget !== "boolean") throw typeError(caller, "options.logTarget", "true or false", logTarget);
   const x = elements(caller, "logProbs", logProbs, options);
   const t = elementsLike(caller, "targets", targets, x);
-  const size = reduction === "mean" ? x.rows : reduction === "batchmean" ? x.shape[0] : 1;
+  const size = reduction === "mean" ? x.rows : reduction === "batchmean" ? (x.shape[0] ?? 1) : 1;
   return { x, t, reduction, logTarget, count: Math.max(1, size) };
 }
 

@@ -171,6 +171,8 @@ test("shapes and kinds", () => {
   const sum = klDiv(x, t, { reduction: "sum" });
   expect(klDiv(onnx(x), onnx(t), { reduction: "batchmean" })).toBe(Math.fround(sum / 2));
   expect(klDiv(x, t, { shape: [1, 4], reduction: "batchmean" })).toBe(sum);
+  const scalar = (v: number) => ({ data: [v], shape: [] });
+  expect(klDiv(scalar(-1), scalar(1), { reduction: "batchmean" })).toBe(1);
   expect(klDiv([...x], [...t], { reduction: "none" })).toEqual(expect.any(Array));
   const out = new Float32Array(4);
   expect(klDiv(x, t, { reduction: "none", out })).toBe(out);
