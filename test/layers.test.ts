@@ -16,6 +16,7 @@ const LAYERS = [
     "packages/napier/src/ulp.ts",
     "packages/napier/src/rng.ts",
     "packages/napier/src/targets.ts",
+    "packages/napier/src/broadcast.ts",
   ],
   ["packages/napier/src/kernels/*"],
   ["packages/napier/src/kernels.ts"],
@@ -23,6 +24,7 @@ const LAYERS = [
   ["packages/napier/src/wide.ts"],
   ["packages/napier/src/job.ts", "packages/napier/src/runner.ts"],
   ["packages/napier/src/reduction.ts"],
+  ["packages/napier/src/lossoptions.ts", "packages/napier/src/counting.ts"],
   [
     "packages/napier/src/logsumexp.ts",
     "packages/napier/src/softmax.ts",

@@ -1,6 +1,9 @@
+import { classWeightsOf, maskOf } from "./broadcast.ts";
 import { checkOptions } from "./check.ts";
-import { areaOf, type Job, type Prepared, perRow } from "./job.ts";
-import { type Loss, type LossOptions, type ReductionName, reduce, reductionOf } from "./reduction.ts";
+import { type Counted, clearRows, counted, leftOut, weigh } from "./counting.ts";
+import { type Area, areaOf, type KernelCall, type Prepared, perRow } from "./job.ts";
+import { type CrossEntropyOptions, checkIgnoreIndex, checkTerms, HARD_OPTIONS } from "./lossoptions.ts";
+import { type Loss, type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import {
@@ -28,39 +31,92 @@ const CROSS_ENTROPY_WITH_GRAD = {
   f64: [{ kernel: "cross_entropy_with_grad_f64", areas: [0, 1, 2, 3, 4] }],
 } as const;
 
-/**
- * Where the kernels' losses go: sums over rows take them as f64; each on its own is, in f32, −logSoftmax(x)[y] to the
- * bit, which is not always the f64 loss rounded.
- */
-function rowLosses(x: View, reduction: ReductionName): { losses: Float64Array; rounded?: Float32Array } {
-  const losses = new Float64Array(x.rows);
-  return x.dtype === "f32" && reduction === "none" ? { losses, rounded: new Float32Array(x.rows) } : { losses };
+/** The arguments, checked. */
+interface Arguments {
+  readonly reduction: ReductionName;
+  readonly x: View;
+  readonly y: Int32Array;
+  readonly mask: Uint8Array | undefined;
+  readonly rows: Counted;
 }
 
-/** The kernels for f32 take the rounded losses too. */
-function lossAreas(x: View, losses: Float64Array, rounded: Float32Array | undefined): Job["areas"] {
-  const exact = perRow("f64", undefined, losses);
-  return x.dtype === "f32" ? [exact, perRow("f32", undefined, rounded)] : [exact];
+function read(caller: string, logits: Logits, targets: Targets, options: CrossEntropyOptions & Out): Arguments {
+  checkOptions(caller, options, HARD_OPTIONS);
+  const reduction = reductionOf(caller, options);
+  checkIgnoreIndex(caller, options);
+  checkTerms(caller, options);
+  const { weight, ignoreIndex } = options;
+  const x = view(caller, "logits", logits, options);
+  const weights = weight === undefined ? undefined : classWeightsOf(caller, weight, x);
+  const mask = options.mask === undefined ? undefined : maskOf(caller, options.mask, x);
+  const y = classIndices(caller, targets, x, "logits", ignoreIndex);
+  const left = ignoreIndex === undefined && mask === undefined ? undefined : leftOut(x, y, mask);
+  return { reduction, x, y, mask, rows: counted(x.rows, left, weights, y, reduction) };
+}
+
+/**
+ * Where the kernels' losses go: sums over rows take them as f64, and so do weights; each on its own is, in f32,
+ * −logSoftmax(x)[y] to the bit, which is not always the f64 loss rounded. The kernels for f32 take both.
+ */
+class RowLosses {
+  readonly #exact: Float64Array;
+  readonly #rounded: Float32Array | undefined;
+  readonly areas: Area[];
+
+  constructor({ x, reduction, rows }: Arguments) {
+    this.#exact = new Float64Array(x.rows);
+    this.areas = [perRow("f64", undefined, this.#exact)];
+    if (x.dtype === "f64") return;
+    if (reduction === "none" && rows.weights === undefined) this.#rounded = new Float32Array(x.rows);
+    this.areas.push(perRow("f32", undefined, this.#rounded));
+  }
+
+  reduced(caller: string, { x, reduction, rows }: Arguments, out?: Out["out"]): number | Logits {
+    const losses = this.#rounded ?? this.#exact;
+    weigh(losses, rows);
+    return reduce(caller, losses, reduction, x, out, rows.divisor);
+  }
+}
+
+/** The calls on logits whose masked classes are −∞, and what they write there made 0. */
+function masked(
+  { x, mask }: Arguments,
+  areas: Area[],
+  calls: readonly KernelCall[],
+  logits: number,
+  gradient?: number,
+): readonly KernelCall[] {
+  if (mask === undefined) return calls;
+  const kernel = `fill_masked_${x.dtype}` as const;
+  const at = areas.push({ ...areaOf(x), type: "u8", from: mask }) - 1;
+  const before: KernelCall = { kernel, areas: [logits, at], numbers: [-Infinity] };
+  const after: KernelCall[] = gradient === undefined ? [] : [{ kernel, areas: [gradient, at], numbers: [0] }];
+  return [before, ...calls, ...after];
 }
 
 export function prepareCrossEntropy(
   logits: Logits,
   targets: Targets,
-  options: LossOptions & Out = {},
+  options: CrossEntropyOptions & Out = {},
 ): Prepared<number | Logits> {
   const caller = "crossEntropy";
-  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
-  const reduction = reductionOf(caller, options);
-  const x = view(caller, "logits", logits, options);
-  const y = classIndices(caller, targets, x);
+  const given = read(caller, logits, targets, options);
+  const { x, y, reduction } = given;
   if (reduction === "none" && options.out !== undefined) receiver(caller, x, x.rows, options.out, [x]);
-  const { losses, rounded } = rowLosses(x, reduction);
-  const areas = [...lossAreas(x, losses, rounded), areaOf(x, x.data), perRow("i32", y)];
+  const losses = new RowLosses(given);
+  const areas = [...losses.areas, areaOf(x, x.data), perRow("i32", y)];
+  const calls = masked(given, areas, CROSS_ENTROPY[x.dtype], losses.areas.length);
   return {
     family: core,
-    job: { rows: x.rows, classes: x.classes, areas, calls: CROSS_ENTROPY[x.dtype] },
-    finish: () => reduce(caller, rounded ?? losses, reduction, x, options.out),
+    job: { rows: x.rows, classes: x.classes, areas, calls },
+    finish: () => losses.reduced(caller, given, options.out),
   };
+}
+
+/** What each row's gradient is multiplied by: where all are the same, one number. */
+function scales({ reduction, rows: { weights, divisor } }: Arguments): Float64Array | number {
+  const by = reduction === "mean" && divisor > 0 ? divisor : 1;
+  return weights === undefined ? 1 / by : weights.map((w) => w / by);
 }
 
 export function prepareCrossEntropyWithGrad(
@@ -69,23 +125,26 @@ export function prepareCrossEntropyWithGrad(
   options: GradOptions = {},
 ): Prepared<{ loss: number | Logits; dlogits: Logits }> {
   const caller = "crossEntropyWithGrad";
-  checkOptions(caller, options, ["shape", "axis", "out", "reduction"]);
-  const reduction = reductionOf(caller, options);
-  const x = view(caller, "logits", logits, options);
-  const y = classIndices(caller, targets, x);
+  const given = read(caller, logits, targets, options);
+  const { x, y, rows } = given;
   const out = receiver(caller, x, x.data.length, options.out, [x]);
-  const { losses, rounded } = rowLosses(x, reduction);
+  const losses = new RowLosses(given);
+  const gradient = losses.areas.length;
   const areas = [
-    ...lossAreas(x, losses, rounded),
+    ...losses.areas,
     areaOf(x, undefined, out),
     areaOf(x, x.data),
     perRow("i32", y),
-    perRow("f64", reduction === "mean" ? 1 / x.rows : 1),
+    perRow("f64", scales(given)),
   ];
+  const calls = masked(given, areas, CROSS_ENTROPY_WITH_GRAD[x.dtype], gradient + 1, gradient);
   return {
     family: core,
-    job: { rows: x.rows, classes: x.classes, areas, calls: CROSS_ENTROPY_WITH_GRAD[x.dtype] },
-    finish: () => ({ loss: reduce(caller, rounded ?? losses, reduction, x), dlogits: wrap(x, out, x.shape) }),
+    job: { rows: x.rows, classes: x.classes, areas, calls },
+    finish: () => {
+      clearRows(out, x, rows.left);
+      return { loss: losses.reduced(caller, given), dlogits: wrap(x, out, x.shape) };
+    },
   };
 }
 
@@ -109,10 +168,13 @@ export function prepareCrossEntropyWithGrad(
  * @example
  * crossEntropy([1000, 0, -1000], 1); // 1000
  */
-export const crossEntropy: Loss<LossOptions> = ((logits: Logits, targets: Targets, options?: LossOptions & Out) =>
-  runNow(prepareCrossEntropy(logits, targets, options))) as Loss<LossOptions>;
+export const crossEntropy: Loss<CrossEntropyOptions> = ((
+  logits: Logits,
+  targets: Targets,
+  options?: CrossEntropyOptions & Out,
+) => runNow(prepareCrossEntropy(logits, targets, options))) as Loss<CrossEntropyOptions>;
 
-type GradOptions = LossOptions & Out;
+type GradOptions = CrossEntropyOptions & Out;
 type Each = { reduction: "none" };
 type Total = { reduction?: "mean" | "sum" };
 

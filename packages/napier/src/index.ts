@@ -1,5 +1,7 @@
+export type { Mask } from "./broadcast.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
+export type { CrossEntropyOptions, NllOptions, SoftCrossEntropyOptions } from "./lossoptions.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
 export type { LossOptions, ReductionName } from "./reduction.ts";
 export { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "./softmax.ts";

@@ -5,7 +5,8 @@ import { cores, whyNone } from "./helpers.ts";
 import type { Prepared } from "./job.ts";
 import { SHARED_KERNELS } from "./kernels/sharedbytes.ts";
 import { type LogSumExpBackward, prepareLogSumExp, prepareLogSumExpBackward, type RowOptions } from "./logsumexp.ts";
-import type { Loss, LossOptions } from "./reduction.ts";
+import type { CrossEntropyOptions } from "./lossoptions.ts";
+import type { Loss } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import {
   type MapOptions,
@@ -70,7 +71,7 @@ class Pool {
     this.#run(() => prepareLogSumExp(...args))) as Reduction<RowOptions, true>;
 
   readonly crossEntropy = ((...args: Parameters<typeof prepareCrossEntropy>) =>
-    this.#run(() => prepareCrossEntropy(...args))) as Loss<LossOptions, true>;
+    this.#run(() => prepareCrossEntropy(...args))) as Loss<CrossEntropyOptions, true>;
 
   readonly crossEntropyWithGrad = ((...args: Parameters<typeof prepareCrossEntropyWithGrad>) =>
     this.#run(() => prepareCrossEntropyWithGrad(...args))) as LossWithGrad<true>;

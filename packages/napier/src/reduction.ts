@@ -23,32 +23,20 @@ export interface LossOptions extends Options {
   reduction?: ReductionName;
 }
 
-/** A loss: a number for "mean" and "sum", one for each row for "none". */
-export interface Loss<O extends LossOptions, P = false> {
-  (logits: Logits, targets: Targets, options?: O & { reduction?: "mean" | "sum" }): Result<P, number>;
-  (logits: Data, targets: Targets, options: O & OneRow & { reduction: "none" }): Result<P, number>;
-  (
-    logits: readonly number[],
-    targets: Targets,
-    options: O & Out & ManyRows & { reduction: "none" },
-  ): Result<P, number[]>;
-  (
-    logits: Float32Array,
-    targets: Targets,
-    options: O & Out & ManyRows & { reduction: "none" },
-  ): Result<P, Float32Array>;
-  (
-    logits: Float64Array,
-    targets: Targets,
-    options: O & Out & ManyRows & { reduction: "none" },
-  ): Result<P, Float64Array>;
+/** A loss: a number for "mean" and "sum", one for each row for "none". Y is what the targets are. */
+export interface Loss<O extends LossOptions, P = false, Y = Targets> {
+  (logits: Logits, targets: Y, options?: O & { reduction?: "mean" | "sum" }): Result<P, number>;
+  (logits: Data, targets: Y, options: O & OneRow & { reduction: "none" }): Result<P, number>;
+  (logits: readonly number[], targets: Y, options: O & Out & ManyRows & { reduction: "none" }): Result<P, number[]>;
+  (logits: Float32Array, targets: Y, options: O & Out & ManyRows & { reduction: "none" }): Result<P, Float32Array>;
+  (logits: Float64Array, targets: Y, options: O & Out & ManyRows & { reduction: "none" }): Result<P, Float64Array>;
   <D extends Data>(
     logits: OnnxTensor<D>,
-    targets: Targets,
+    targets: Y,
     options: O & Out & { reduction: "none" },
   ): Result<P, OnnxTensor<D>>;
-  <D extends Data>(logits: Tensor<D>, targets: Targets, options: O & Out & { reduction: "none" }): Result<P, Tensor<D>>;
-  (logits: Logits, targets: Targets, options: O & Out): Result<P, number | Logits>;
+  <D extends Data>(logits: Tensor<D>, targets: Y, options: O & Out & { reduction: "none" }): Result<P, Tensor<D>>;
+  (logits: Logits, targets: Y, options: O & Out): Result<P, number | Logits>;
 }
 
 export function reductionOf(caller: string, options: LossOptions): ReductionName {
@@ -74,27 +62,28 @@ function total(losses: Float64Array | Float32Array, factor: number): number {
 
 const DOWN = 1.1102230246251565e-16; // 2^-53: a sum of as many finite losses as there are indices stays finite
 
-/** The sum, or the mean. A partial sum may lie beyond the largest f64 where the result does not. */
-function combine(losses: Float64Array | Float32Array, isMean: boolean): number {
-  const count = isMean && losses.length > 0 ? losses.length : 1;
+/** The sum over the divisor, 0 for 0/0. A partial sum may lie beyond the largest f64 where the result does not. */
+export function combine(losses: Float64Array | Float32Array, divisor: number): number {
+  const count = divisor === 0 ? 1 : divisor;
   const plain = total(losses, 1) / count;
   if (Number.isFinite(plain) || !losses.every(Number.isFinite)) return plain;
   return total(losses, DOWN) / count / DOWN;
 }
 
-/** Losses of the rows, f64 or already in the dtype, in the caller's reduction and dtype. */
+/** Losses of the rows, f64 or already in the dtype, in the caller's reduction and dtype; a mean is their sum over `divisor`. */
 export function reduce(
   caller: string,
   losses: Float64Array | Float32Array,
   reduction: ReductionName,
   x: View,
   out?: Writable,
+  divisor: number = x.rows,
 ): number | Logits {
   if (reduction === "none") {
     const rows = receiver(caller, x, x.rows, out, [x]);
     for (let i = 0; i < losses.length; i++) rows[i] = losses[i];
     return wrapRows(x, rows);
   }
-  const value = combine(losses, reduction === "mean");
+  const value = combine(losses, reduction === "mean" ? divisor : 1);
   return (x.dtype === "f32" ? Math.fround(value) : value) + 0;
 }
