@@ -3,7 +3,7 @@
 type Both<Name extends string> = `${Name}_f32` | `${Name}_f64`;
 
 /** Kernels over rows that do not depend on each other: (…areas, …numbers, rows, classes). */
-export type RowKernel = CoreKernel | WideKernel;
+export type RowKernel = CoreKernel | CommonKernel | WideKernel;
 
 type CoreKernel = Both<
   | "log_sum_exp"
@@ -17,7 +17,9 @@ type CoreKernel = Both<
   | "fill_masked"
 >;
 
-type WideKernel = "widen_f32" | "narrow_f32";
+type CommonKernel = "widen_f32" | "narrow_f32" | "prepare_f64" | "log_probs_f64" | "probs_f64";
+
+type WideKernel = "hard_targets_f64" | "soft_targets_f64" | "soft_loss_f64" | "soft_gradient_f64";
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {
