@@ -12,6 +12,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const LAYERS = [
   ["packages/napier/src/check.ts", "packages/napier/src/exact.ts", "packages/napier/src/bounds.ts"],
   [
+    "packages/napier/src/half.ts",
     "packages/napier/src/tensor.ts",
     "packages/napier/src/ulp.ts",
     "packages/napier/src/rng.ts",

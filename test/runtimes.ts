@@ -39,7 +39,9 @@ const run = ({ command, args }: Runtime, cwd: string, ...more: string[]): string
 
 const digestOf = (runtime: Runtime): string => run(runtime, ROOT, "tools/dist/digest.js", "--sections");
 
-const CODE = "console.log(logSoftmax([40, 0])[0], logOfSoftmax([1000, 0], 'f32').exp[0], typeof fit);";
+const CODE = `const { Float16Array } = globalThis; // where there is one
+console.log(logSoftmax([40, 0])[0], logOfSoftmax([1000, 0], 'f32').exp[0], typeof fit,
+  Float16Array ? logSoftmax(Float16Array.of(20, 0))[0] : logSoftmax(Float32Array.of(20, 0))[0]);`;
 const FILES = {
   "import.mjs": `import { logSoftmax } from "napier"; import { logOfSoftmax } from "napier/naive"; import { fit } from "napier/train"; ${CODE}`,
   "require.cjs": `const { logSoftmax } = require("napier"); const { logOfSoftmax } = require("napier/naive"); const { fit } = require("napier/train"); ${CODE}`,
@@ -65,7 +67,7 @@ export function testRuntimes(names: readonly string[]): void {
       expect(digestOf(runtime)).toBe(COMMITTED);
     });
     test.each(Object.keys(FILES))("the packed library in an empty folder: %s", (file) => {
-      expect(run(runtime, folder, file)).toBe("-4.248354255291589e-18 Infinity function\n");
+      expect(run(runtime, folder, file)).toBe("-4.248354255291589e-18 Infinity function -2.06115369216775e-9\n");
     });
   });
 }

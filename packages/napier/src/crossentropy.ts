@@ -1,18 +1,21 @@
 import { classWeightsOf, maskOf } from "./broadcast.ts";
 import { checkOptions } from "./check.ts";
 import { type Counted, clearRows, counted, leftOut, weigh } from "./counting.ts";
+import type { Half } from "./half.ts";
 import { type Area, areaOf, type KernelCall, type Prepared, perRow } from "./job.ts";
 import { type CrossEntropyOptions, checkIgnoreIndex, checkTerms, HARD_OPTIONS } from "./lossoptions.ts";
 import { type Loss, type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import {
-  type Data,
+  type AnyData,
+  type Computed,
   type Logits,
   type ManyRows,
   type OneRow,
   type OnnxTensor,
   type Out,
+  type Output,
   type Result,
   receiver,
   type Tensor,
@@ -71,7 +74,7 @@ class RowLosses {
     this.areas.push(perRow("f32", undefined, this.#rounded));
   }
 
-  reduced(caller: string, { x, reduction, rows }: Arguments, out?: Out["out"]): number | Logits {
+  reduced(caller: string, { x, reduction, rows }: Arguments, out?: Out["out"]): number | Output {
     const losses = this.#rounded ?? this.#exact;
     weigh(losses, rows);
     return reduce(caller, losses, reduction, x, out, rows.divisor);
@@ -98,7 +101,7 @@ export function prepareCrossEntropy(
   logits: Logits,
   targets: Targets,
   options: CrossEntropyOptions & Out = {},
-): Prepared<number | Logits> {
+): Prepared<number | Output> {
   const caller = "crossEntropy";
   const given = read(caller, logits, targets, options);
   const { x, y, reduction } = given;
@@ -123,7 +126,7 @@ export function prepareCrossEntropyWithGrad(
   logits: Logits,
   targets: Targets,
   options: GradOptions = {},
-): Prepared<{ loss: number | Logits; dlogits: Logits }> {
+): Prepared<{ loss: number | Output; dlogits: Output }> {
   const caller = "crossEntropyWithGrad";
   const given = read(caller, logits, targets, options);
   const { x, y, rows } = given;
@@ -153,10 +156,10 @@ export function prepareCrossEntropyWithGrad(
  *
  *   loss[i] = log Σ_k exp(x[i, k]) − x[i, y[i]];  "mean": Σ_i loss[i] / rows
  *
- * @param logits  any shape, classes on the last axis (or `axis`), f32 or f64, in nats; any value, see Edges
+ * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
  * @param targets  the true class of each row: number (one row), number[], Int32Array, BigInt64Array or a tensor of these
  * @param options.reduction  "mean" (default), "sum" or "none"
- * @param options  `shape`, `axis`, `out` (for "none") as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `out` (for "none") as in logSoftmax
  * @returns a number; with "none" one for each row, in the kind of the logits
  * @throws {RangeError} a target is not a class; not one target for each row; no classes
  *
@@ -186,7 +189,7 @@ export interface LossWithGrad<P = false> {
     options?: GradOptions & (Total | (OneRow & Each)),
   ): Result<P, { loss: number; dlogits: number[] }>;
   (
-    logits: Float32Array,
+    logits: Float32Array | Half,
     y: Targets,
     options?: GradOptions & (Total | (OneRow & Each)),
   ): Result<P, { loss: number; dlogits: Float32Array }>;
@@ -195,27 +198,31 @@ export interface LossWithGrad<P = false> {
     y: Targets,
     options?: GradOptions & (Total | (OneRow & Each)),
   ): Result<P, { loss: number; dlogits: Float64Array }>;
-  <D extends Data>(logits: D, y: Targets, options: GradOptions & ManyRows & Each): Result<P, { loss: D; dlogits: D }>;
-  <D extends Data>(
+  <D extends AnyData>(
+    logits: D,
+    y: Targets,
+    options: GradOptions & ManyRows & Each,
+  ): Result<P, { loss: Computed<D>; dlogits: Computed<D> }>;
+  <D extends AnyData>(
     logits: OnnxTensor<D>,
     y: Targets,
     options?: GradOptions & Total,
-  ): Result<P, { loss: number; dlogits: OnnxTensor<D> }>;
-  <D extends Data>(
+  ): Result<P, { loss: number; dlogits: OnnxTensor<Computed<D>> }>;
+  <D extends AnyData>(
     logits: OnnxTensor<D>,
     y: Targets,
     options: GradOptions & Each,
-  ): Result<P, { loss: OnnxTensor<D>; dlogits: OnnxTensor<D> }>;
-  <D extends Data>(
+  ): Result<P, { loss: OnnxTensor<Computed<D>>; dlogits: OnnxTensor<Computed<D>> }>;
+  <D extends AnyData>(
     logits: Tensor<D>,
     y: Targets,
     options?: GradOptions & Total,
-  ): Result<P, { loss: number; dlogits: Tensor<D> }>;
-  <D extends Data>(
+  ): Result<P, { loss: number; dlogits: Tensor<Computed<D>> }>;
+  <D extends AnyData>(
     logits: Tensor<D>,
     y: Targets,
     options: GradOptions & Each,
-  ): Result<P, { loss: Tensor<D>; dlogits: Tensor<D> }>;
+  ): Result<P, { loss: Tensor<Computed<D>>; dlogits: Tensor<Computed<D>> }>;
 }
 
 /**

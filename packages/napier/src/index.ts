@@ -1,5 +1,6 @@
 export type { Mask } from "./broadcast.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
+export type { Half } from "./half.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export type { CrossEntropyOptions, NllOptions, SoftCrossEntropyOptions } from "./lossoptions.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
@@ -7,4 +8,12 @@ export type { LossOptions, ReductionName } from "./reduction.ts";
 export { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "./softmax.ts";
 export { type Block, type BlockSink, logSoftmaxStream, type StreamOptions } from "./stream.ts";
 export type { TargetData, Targets } from "./targets.ts";
-export { type Data, fromRows, type Logits, type OnnxTensor, type Options, type Tensor } from "./tensor.ts";
+export {
+  type AnyData,
+  type Data,
+  fromRows,
+  type Logits,
+  type OnnxTensor,
+  type Options,
+  type Tensor,
+} from "./tensor.ts";

@@ -1,9 +1,12 @@
 import { typeError, words } from "./check.ts";
+import type { Half } from "./half.ts";
 import { areaOf, type Prepared, perRow } from "./job.ts";
 import { runNow } from "./runner.ts";
 import {
+  type Alike,
+  type AnyData,
   allocate,
-  type Data,
+  type Computed,
   type Logits,
   type OnnxTensor,
   type Options,
@@ -20,7 +23,7 @@ import {
 } from "./tensor.ts";
 import { core } from "./wasm.ts";
 
-const OPTIONS = ["shape", "axis", "out"];
+const OPTIONS = ["shape", "axis", "dtype", "out"];
 export type RowOptions = Options & Out;
 
 const LOG_SUM_EXP = {
@@ -37,9 +40,10 @@ const LOG_SUM_EXP_BACKWARD = {
  *
  *   out[i] = log Σ_j exp(x[i, j])
  *
- * @param logits  any shape, classes on the last axis (or `axis`), f32 or f64, in nats; any value, see Edges
+ * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
  * @param options.shape  shape of a flat array; without it the array is one row
  * @param options.axis  which axis is summed over, −1 by default
+ * @param options.dtype  "float16" or "bfloat16" where a Uint16Array does not say which it holds; such results are f32
  * @param options.out  receives the result of more than one row
  * @returns one number for a flat row; else the same kind and dtype without the summed axis
  * @throws {RangeError} the data's length is not the product of the shape; the axis is not there
@@ -65,23 +69,33 @@ export function prepareLogSumExp(logits: Logits, options: RowOptions = {}): Prep
 }
 
 /** dlse of each row, in the logits' dtype. */
-function perRowGradients(caller: string, name: string, value: number | Logits, x: View): View | number {
+function perRowGradients(
+  caller: string,
+  name: string,
+  value: number | Logits,
+  x: View,
+  options: Options,
+): View | number {
   if (typeof value === "number") {
     if (x.rows !== 1) throw typeError(caller, name, `an array of ${x.rows} numbers, one for each row`, value);
     return value;
   }
-  const g = viewRows(caller, name, value, x);
+  const g = viewRows(caller, name, value, x, options);
   if (g.dtype !== x.dtype) throw typeError(caller, name, `${x.dtype} as the logits`, words(`${g.dtype}`));
   return g;
 }
 
 export interface LogSumExpBackward<P = false> {
   (dlse: number, logits: readonly number[], options?: RowOptions): Result<P, number[]>;
-  (dlse: number, logits: Float32Array, options?: RowOptions): Result<P, Float32Array>;
+  (dlse: number, logits: Float32Array | Half, options?: RowOptions): Result<P, Float32Array>;
   (dlse: number, logits: Float64Array, options?: RowOptions): Result<P, Float64Array>;
-  <D extends Data>(dlse: D, logits: D, options?: RowOptions): Result<P, D>;
-  <D extends Data>(dlse: Logits, logits: OnnxTensor<D>, options?: RowOptions): Result<P, OnnxTensor<D>>;
-  <D extends Data>(dlse: Logits, logits: Tensor<D>, options?: RowOptions): Result<P, Tensor<D>>;
+  <D extends AnyData>(dlse: Alike<D>, logits: D, options?: RowOptions): Result<P, Computed<D>>;
+  <D extends AnyData>(
+    dlse: number | Logits,
+    logits: OnnxTensor<D>,
+    options?: RowOptions,
+  ): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(dlse: number | Logits, logits: Tensor<D>, options?: RowOptions): Result<P, Tensor<Computed<D>>>;
 }
 
 /**
@@ -91,7 +105,7 @@ export interface LogSumExpBackward<P = false> {
  *
  * @param dlse  a number for one row, else one for each row in the logits' dtype
  * @param logits  what logSumExp was given
- * @param options  `shape`, `axis`, `out` as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `out` as in logSoftmax
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} not one gradient for each row; a tensor of another shape than the logits' without the axis
  *
@@ -110,8 +124,8 @@ export function prepareLogSumExpBackward(
   options: RowOptions = {},
 ): Prepared<Logits> {
   const caller = "logSumExpBackward";
-  const x = viewWithOptions(caller, "logits", logits, options, OPTIONS);
-  const g = perRowGradients(caller, "dlse", dlse, x);
+  const x = viewWithOptions(caller, "logits", logits, options, OPTIONS, dlse);
+  const g = perRowGradients(caller, "dlse", dlse, x, options);
   const gradients = typeof g === "number" ? allocate(x, 1).fill(g) : g.data;
   const out = receiver(caller, x, x.data.length, options.out, typeof g === "number" ? [x] : [x, g]);
   const areas = [areaOf(x, undefined, out), perRow(x.dtype, gradients), areaOf(x, x.data)];

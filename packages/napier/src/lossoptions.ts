@@ -33,6 +33,7 @@ export interface CrossEntropyOptions extends SoftCrossEntropyOptions {
 export const SOFT_OPTIONS = [
   "shape",
   "axis",
+  "dtype",
   "out",
   "reduction",
   "weight",
@@ -43,7 +44,7 @@ export const SOFT_OPTIONS = [
   "temperature",
 ] as const;
 export const HARD_OPTIONS = [...SOFT_OPTIONS, "ignoreIndex"] as const;
-export const NLL_OPTIONS = ["shape", "axis", "out", "reduction", "weight", "ignoreIndex"] as const;
+export const NLL_OPTIONS = ["shape", "axis", "dtype", "out", "reduction", "weight", "ignoreIndex"] as const;
 
 const isFromZero = (v: number): boolean => v >= 0 && v < Infinity;
 const isPositive = (v: number): boolean => v > 0 && v < Infinity;

@@ -1,10 +1,13 @@
 import { classWeightsOf } from "./broadcast.ts";
 import { checkOptions, typeError } from "./check.ts";
 import { type Counted, clearRows, counted, leftOut, weigh } from "./counting.ts";
+import type { Half } from "./half.ts";
 import { checkIgnoreIndex, NLL_OPTIONS, type NllOptions } from "./lossoptions.ts";
 import { type Loss, type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import {
+  type AnyData,
+  type Computed,
   type Data,
   type Logits,
   type OnnxTensor,
@@ -35,12 +38,12 @@ interface Rows {
 }
 
 /** The arguments, checked. */
-function read(caller: string, logProbs: Logits, targets: Targets, options: NllOptions & Out): Rows {
+function read(caller: string, logProbs: Logits, targets: Targets, options: NllOptions & Out, dloss?: unknown): Rows {
   checkOptions(caller, options, NLL_OPTIONS);
   const reduction = reductionOf(caller, options);
   checkIgnoreIndex(caller, options);
   const { weight, ignoreIndex } = options;
-  const x = view(caller, "logProbs", logProbs, options);
+  const x = view(caller, "logProbs", logProbs, options, dloss);
   const weights = weight === undefined ? undefined : classWeightsOf(caller, weight, x);
   const y = classIndices(caller, targets, x, "logProbs", ignoreIndex);
   const left = ignoreIndex === undefined ? undefined : leftOut(x, y, undefined);
@@ -62,7 +65,7 @@ const negative = (v: number): number => (Number.isNaN(v) ? Number.NaN : 0 - v);
  * @param options.reduction  "mean" (default), "sum" or "none"
  * @param options.weight  w, a finite number from 0 for each class; 1 without it
  * @param options.ignoreIndex  rows with this target are left out, of the mean's divisor too
- * @param options  `shape`, `axis`, `out` (for "none") as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `out` (for "none") as in logSoftmax
  * @returns a number; with "none" one for each row, in the kind of logProbs
  * @throws {RangeError} a target is neither a class nor ignoreIndex; not one target for each row; a weight below 0
  *
@@ -83,11 +86,21 @@ export const nllLoss: Loss<NllOptions> = ((logProbs: Logits, targets: Targets, o
 }) as Loss<NllOptions>;
 
 interface NllLossBackward {
-  (dloss: number | Data, logProbs: readonly number[], targets: Targets, options?: NllOptions & Out): number[];
-  (dloss: number | Data, logProbs: Float32Array, targets: Targets, options?: NllOptions & Out): Float32Array;
-  (dloss: number | Data, logProbs: Float64Array, targets: Targets, options?: NllOptions & Out): Float64Array;
-  <D extends Data>(d: number | Logits, logProbs: OnnxTensor<D>, y: Targets, o?: NllOptions & Out): OnnxTensor<D>;
-  <D extends Data>(d: number | Logits, logProbs: Tensor<D>, y: Targets, o?: NllOptions & Out): Tensor<D>;
+  (dloss: number | AnyData, logProbs: readonly number[], y: Targets, options?: NllOptions & Out): number[];
+  (dloss: number | AnyData, logProbs: Float32Array | Half, y: Targets, options?: NllOptions & Out): Float32Array;
+  (dloss: number | AnyData, logProbs: Float64Array, y: Targets, options?: NllOptions & Out): Float64Array;
+  <D extends AnyData>(
+    dloss: number | Logits,
+    logProbs: OnnxTensor<D>,
+    y: Targets,
+    options?: NllOptions & Out,
+  ): OnnxTensor<Computed<D>>;
+  <D extends AnyData>(
+    dloss: number | Logits,
+    logProbs: Tensor<D>,
+    y: Targets,
+    options?: NllOptions & Out,
+  ): Tensor<Computed<D>>;
 }
 
 /**
@@ -116,11 +129,11 @@ export const nllLossBackward: NllLossBackward = ((
   options: NllOptions & Out = {},
 ) => {
   const caller = "nllLossBackward";
-  const { reduction, x, y, rows } = read(caller, logProbs, targets, options);
+  const { reduction, x, y, rows } = read(caller, logProbs, targets, options, dloss);
   let gradients: Data;
   const inputs = [x];
   if (reduction === "none" && typeof dloss !== "number") {
-    const g = viewRows(caller, "dloss", dloss, x);
+    const g = viewRows(caller, "dloss", dloss, x, options);
     inputs.push(g);
     gradients = g.data;
   } else {

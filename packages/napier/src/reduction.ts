@@ -1,13 +1,16 @@
 import { checkOneOf } from "./check.ts";
+import type { Half } from "./half.ts";
 import type { Targets } from "./targets.ts";
 import {
-  type Data,
+  type AnyData,
+  type Computed,
   type Logits,
   type ManyRows,
   type OneRow,
   type OnnxTensor,
   type Options,
   type Out,
+  type Output,
   type Result,
   receiver,
   type Tensor,
@@ -26,17 +29,25 @@ export interface LossOptions extends Options {
 /** A loss: a number for "mean" and "sum", one for each row for "none". Y is what the targets are. */
 export interface Loss<O extends LossOptions, P = false, Y = Targets> {
   (logits: Logits, targets: Y, options?: O & { reduction?: "mean" | "sum" }): Result<P, number>;
-  (logits: Data, targets: Y, options: O & OneRow & { reduction: "none" }): Result<P, number>;
+  (logits: AnyData, targets: Y, options: O & OneRow & { reduction: "none" }): Result<P, number>;
   (logits: readonly number[], targets: Y, options: O & Out & ManyRows & { reduction: "none" }): Result<P, number[]>;
-  (logits: Float32Array, targets: Y, options: O & Out & ManyRows & { reduction: "none" }): Result<P, Float32Array>;
+  (
+    logits: Float32Array | Half,
+    targets: Y,
+    options: O & Out & ManyRows & { reduction: "none" },
+  ): Result<P, Float32Array>;
   (logits: Float64Array, targets: Y, options: O & Out & ManyRows & { reduction: "none" }): Result<P, Float64Array>;
-  <D extends Data>(
+  <D extends AnyData>(
     logits: OnnxTensor<D>,
     targets: Y,
     options: O & Out & { reduction: "none" },
-  ): Result<P, OnnxTensor<D>>;
-  <D extends Data>(logits: Tensor<D>, targets: Y, options: O & Out & { reduction: "none" }): Result<P, Tensor<D>>;
-  (logits: Logits, targets: Y, options: O & Out): Result<P, number | Logits>;
+  ): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    targets: Y,
+    options: O & Out & { reduction: "none" },
+  ): Result<P, Tensor<Computed<D>>>;
+  (logits: Logits, targets: Y, options: O & Out): Result<P, number | Output>;
 }
 
 export function reductionOf(caller: string, options: LossOptions): ReductionName {
@@ -70,7 +81,7 @@ export function combine(losses: Float64Array | Float32Array, divisor: number): n
   return total(losses, DOWN) / count / DOWN;
 }
 
-/** Losses of the rows, f64 or already in the dtype, in the caller's reduction and dtype; a mean is their sum over `divisor`. */
+/** Losses of the rows, f64 or already in the dtype, in the caller's reduction and dtype; a mean is their sum over `divisor`, plus `more`. */
 export function reduce(
   caller: string,
   losses: Float64Array | Float32Array,
@@ -78,12 +89,13 @@ export function reduce(
   x: View,
   out?: Writable,
   divisor: number = x.rows,
-): number | Logits {
+  more = 0,
+): number | Output {
   if (reduction === "none") {
     const rows = receiver(caller, x, x.rows, out, [x]);
     for (let i = 0; i < losses.length; i++) rows[i] = losses[i];
     return wrapRows(x, rows);
   }
-  const value = combine(losses, reduction === "mean" ? divisor : 1);
+  const value = combine(losses, reduction === "mean" ? divisor : 1) + more;
   return (x.dtype === "f32" ? Math.fround(value) : value) + 0;
 }

@@ -13,7 +13,7 @@ import {
 } from "./tensor.ts";
 import { core } from "./wasm.ts";
 
-const OPTIONS = ["shape", "axis", "out"];
+const OPTIONS = ["shape", "axis", "dtype", "out"];
 export type MapOptions = Options & Out;
 
 // Written out once: building them costs more than a short row.
@@ -59,7 +59,7 @@ function backward(
   saved: Logits,
   options: MapOptions,
 ): Prepared<Logits> {
-  const g = viewWithOptions(caller, names[0], gradient, options, OPTIONS);
+  const g = viewWithOptions(caller, names[0], gradient, options, OPTIONS, saved);
   const s = viewLike(caller, names[1], saved, g, options);
   const out = receiver(caller, g, g.data.length, options.out, [g, s]);
   const areas = [areaOf(g, g.data, out), areaOf(g, s.data)];
@@ -85,9 +85,10 @@ export const prepareSoftmaxBackward = (g: Logits, probs: Logits, options: MapOpt
  *
  *   out[i, j] = x[i, j] − log Σ_k exp(x[i, k])
  *
- * @param logits  any shape, classes on the last axis (or `axis`), f32 or f64, in nats; any value, see Edges
+ * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
  * @param options.shape  shape of a flat array; without it the array is one row
  * @param options.axis  which axis holds the classes, −1 by default
+ * @param options.dtype  "float16" or "bfloat16" where a Uint16Array does not say which it holds; such results are f32
  * @param options.out  receives the result; may be the logits' own array
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the data's length is not the product of the shape; the axis is not there
@@ -108,8 +109,8 @@ export const logSoftmax: Elementwise<MapOptions> = ((logits: Logits, options?: M
  *
  *   out[i, j] = exp(x[i, j]) / Σ_k exp(x[i, k])
  *
- * @param logits  any shape, classes on the last axis (or `axis`), f32 or f64, in nats; any value, see Edges
- * @param options  `shape`, `axis`, `out` as in logSoftmax
+ * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
+ * @param options  `shape`, `axis`, `dtype`, `out` as in logSoftmax
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the data's length is not the product of the shape; the axis is not there
  *
@@ -131,7 +132,7 @@ export const softmax: Elementwise<MapOptions> = ((logits: Logits, options?: MapO
  *
  * @param dlogProbs  g, any shape, the gradient of a loss with respect to logSoftmax's result
  * @param logProbs  what logSoftmax returned, same kind and shape
- * @param options  `shape`, `axis`, `out` as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `out` as in logSoftmax
  * @returns same kind, dtype and shape
  * @throws {RangeError} the two shapes differ
  *
@@ -154,7 +155,7 @@ export const logSoftmaxBackward: Elementwise2<MapOptions> = ((
  *
  * @param dprobs  g, any shape, the gradient of a loss with respect to softmax's result
  * @param probs  what softmax returned, same kind and shape
- * @param options  `shape`, `axis`, `out` as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `out` as in logSoftmax
  * @returns same kind, dtype and shape
  * @throws {RangeError} the two shapes differ
  *

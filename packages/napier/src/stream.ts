@@ -1,9 +1,20 @@
 import { checkOptions, rangeError, typeError, words } from "./check.ts";
+import type { HalfName } from "./half.ts";
 import { logSoftmax, type MapOptions } from "./softmax.ts";
-import { type Data, type Elementwise, type Tensor, type View, view } from "./tensor.ts";
+import {
+  type AnyData,
+  type Computed,
+  type Data,
+  type Elementwise,
+  type Tensor,
+  type View,
+  view,
+  type Writable,
+  wrap,
+} from "./tensor.ts";
 
 /** Rows in a row: `shape` is [rows, classes]. */
-export type Block<D extends Data = Data> = Tensor<D>;
+export type Block<D extends AnyData = Data> = Tensor<D>;
 
 /** Takes the blocks of a stream, and is awaited before the next one is read. */
 export type BlockSink<D extends Data = Data> = ((block: Block<D>) => unknown) | { write(block: Block<D>): unknown };
@@ -11,13 +22,15 @@ export type BlockSink<D extends Data = Data> = ((block: Block<D>) => unknown) | 
 export interface StreamOptions {
   /** from `createPool`: its threads compute the blocks */
   pool?: { readonly logSoftmax: Elementwise<MapOptions, true> };
+  /** what Uint16Arrays hold, where no `type` says it */
+  dtype?: HalfName;
 }
 
 const CALLER = "logSoftmaxStream";
 
 /** Looks at a block; all blocks of a stream are like the first in dtype and classes. */
-function checkBlock(block: unknown, name: string, like: View | undefined): View {
-  const x = view(CALLER, name, block as Block, {});
+function checkBlock(block: unknown, name: string, dtype: HalfName | undefined, like: View | undefined): View {
+  const x = view(CALLER, name, block as Block, { dtype });
   const shape = words(`[${x.shape.join(", ")}]`);
   if (x.kind === "flat") throw typeError(CALLER, name, "{ data, shape }", block);
   if (x.shape.length !== 2) throw rangeError(CALLER, `${name}.shape`, "[rows, classes]", shape);
@@ -32,10 +45,11 @@ function checkBlock(block: unknown, name: string, like: View | undefined): View 
  *
  *   out[i, j] = x[i, j] − log Σ_k exp(x[i, k])
  *
- * @param source  an iterable or async iterable of blocks `{ data, shape }` of shape [rows, classes], f32 or f64, all of
- * one dtype and as many classes; rows may differ
+ * @param source  an iterable or async iterable of blocks `{ data, shape }` of shape [rows, classes], of 16, 32 or 64
+ * bits, all computed in one dtype and with as many classes; rows may differ
  * @param sink  a function, or an object with `write`: gets each block's log-probabilities, in the order and kind of the
  * source's blocks, and is awaited before the next block is read; what it gets is its own to keep
+ * @param options.dtype  as in logSoftmax
  * @param options.pool  from `createPool`: its threads compute the blocks
  * @returns a promise of the number of rows
  * @throws {RangeError} a block's shape is not [rows, classes], its classes are not the first one's, or its data not of
@@ -51,13 +65,13 @@ function checkBlock(block: unknown, name: string, like: View | undefined): View 
  * seen; // [0, -0.6931471805599453]
  * rows; // 3
  */
-export async function logSoftmaxStream<D extends Data>(
+export async function logSoftmaxStream<D extends AnyData>(
   source: Iterable<Block<D>> | AsyncIterable<Block<D>>,
-  sink: BlockSink<D>,
+  sink: BlockSink<Computed<D>>,
   options: StreamOptions = {},
 ): Promise<number> {
-  checkOptions(CALLER, options, ["pool"]);
-  const { pool } = options;
+  checkOptions(CALLER, options, ["pool", "dtype"]);
+  const { pool, dtype } = options;
   if (pool !== undefined && typeof pool?.logSoftmax !== "function") {
     throw typeError(CALLER, "options.pool", "what createPool returned", pool);
   }
@@ -69,9 +83,11 @@ export async function logSoftmaxStream<D extends Data>(
   let blocks = 0;
   let rows = 0;
   for await (const block of source) {
-    const x = checkBlock(block, `source[${blocks}]`, first);
+    const x = checkBlock(block, `source[${blocks}]`, dtype, first);
     first ??= { ...x, data: [] };
-    await write(pool ? await pool.logSoftmax(block) : logSoftmax(block));
+    // as it was read: 16 bits are made 32 only once
+    const read = wrap(x, x.data as Writable, x.shape) as Block;
+    await write((pool ? await pool.logSoftmax(read) : logSoftmax(read)) as Block<Computed<D>>);
     blocks++;
     rows += x.rows;
   }

@@ -1,24 +1,36 @@
 import { checkData, checkOptions, checkShape, rangeError, typeError, words } from "./check.ts";
+import { type Half, type HalfName, halfName, isHalf, widen } from "./half.ts";
 
 /** A flat row-major array: number[] is f64. */
 export type Data = readonly number[] | Float32Array | Float64Array;
 /** As Data, to write to. */
 export type Writable = number[] | Float32Array | Float64Array;
 
+/** What comes in: also numbers of 16 bits, which are computed in f32. */
+export type AnyData = Data | Half;
+/** What it gives. */
+export type Computed<D extends AnyData> = D extends Half ? Float32Array : D;
+/** All that is computed in the same dtype. */
+export type Alike<D extends AnyData> = D extends Float32Array | Half
+  ? Float32Array | Half
+  : readonly number[] | Float64Array;
+
 /** An N-d array. */
-export interface Tensor<D extends Data = Data> {
+export interface Tensor<D extends AnyData = Data> {
   readonly data: D;
   readonly shape: readonly number[];
 }
 
 /** An N-d array as ONNX Runtime and transformers.js name its parts. */
-export interface OnnxTensor<D extends Data = Data> {
+export interface OnnxTensor<D extends AnyData = Data> {
   readonly data: D;
   readonly dims: readonly number[];
   readonly type: string;
 }
 
-export type Logits = Data | Tensor | OnnxTensor;
+export type Logits = AnyData | Tensor<AnyData> | OnnxTensor<AnyData>;
+/** What an array argument gives. */
+export type Output = Data | Tensor | OnnxTensor;
 
 export type Dtype = "f32" | "f64";
 
@@ -28,6 +40,8 @@ export interface Options {
   shape?: readonly number[];
   /** which axis holds the classes, −1 (the last) by default */
   axis?: number;
+  /** what a Uint16Array holds, where no `type` says it */
+  dtype?: HalfName;
 }
 
 /** A receiver for the result: same kind and length; it may be the input's own array. */
@@ -41,19 +55,23 @@ export type Result<P, T> = P extends true ? Promise<T> : T;
 /** What comes in comes out, element by element. */
 export interface Elementwise<O extends Options, P = false> {
   (logits: readonly number[], options?: O): Result<P, number[]>;
-  (logits: Float32Array, options?: O): Result<P, Float32Array>;
+  (logits: Float32Array | Half, options?: O): Result<P, Float32Array>;
   (logits: Float64Array, options?: O): Result<P, Float64Array>;
-  <D extends Data>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<D>>;
-  <D extends Data>(logits: Tensor<D>, options?: O): Result<P, Tensor<D>>;
+  <D extends AnyData>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
 /** As Elementwise, for two arrays of one shape. */
 export interface Elementwise2<O extends Options, P = false> {
   (first: readonly number[], second: readonly number[], options?: O): Result<P, number[]>;
-  (first: Float32Array, second: Float32Array, options?: O): Result<P, Float32Array>;
+  (first: Float32Array | Half, second: Float32Array | Half, options?: O): Result<P, Float32Array>;
   (first: Float64Array, second: Float64Array, options?: O): Result<P, Float64Array>;
-  <D extends Data>(first: OnnxTensor<D>, second: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<D>>;
-  <D extends Data>(first: Tensor<D>, second: Tensor<D>, options?: O): Result<P, Tensor<D>>;
+  <D extends AnyData>(
+    first: OnnxTensor<D>,
+    second: OnnxTensor<Alike<D>>,
+    options?: O,
+  ): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(first: Tensor<D>, second: Tensor<Alike<D>>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
 /** A row of a flat array without `shape`, or of one dimension. */
@@ -63,13 +81,13 @@ export type ManyRows = { shape: readonly [number, number, ...number[]] };
 
 /** A number for each row: flat arrays of one row give a number, the rest an array of the same kind without the class axis. */
 export interface Reduction<O extends Options, P = false> {
-  (logits: Data, options?: O & OneRow): Result<P, number>;
+  (logits: AnyData, options?: O & OneRow): Result<P, number>;
   (logits: readonly number[], options: O & ManyRows): Result<P, number[]>;
-  (logits: Float32Array, options: O & ManyRows): Result<P, Float32Array>;
+  (logits: Float32Array | Half, options: O & ManyRows): Result<P, Float32Array>;
   (logits: Float64Array, options: O & ManyRows): Result<P, Float64Array>;
-  <D extends Data>(logits: D, options: O): Result<P, number | D>;
-  <D extends Data>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<D>>;
-  <D extends Data>(logits: Tensor<D>, options?: O): Result<P, Tensor<D>>;
+  <D extends AnyData>(logits: D, options: O): Result<P, number | Computed<D>>;
+  <D extends AnyData>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
 /** An argument as the kernels see it: `outer × classes × inner`, a row for each (outer, inner). */
@@ -113,15 +131,27 @@ export function fromRows(rows: readonly (readonly number[])[]): { data: Float64A
 
 const product = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
+const isFlat = (value: unknown): value is AnyData => Array.isArray(value) || ArrayBuffer.isView(value);
+
 /** Reads an argument; every error about data, shape and axis is thrown here. */
-export function view(caller: string, name: string, value: Logits, options: Options): View {
-  const isFlat = Array.isArray(value) || ArrayBuffer.isView(value);
-  if (!isFlat && (typeof value !== "object" || value === null || !("data" in value))) {
+function read(caller: string, name: string, value: Logits, options: Options): View {
+  if (!isFlat(value) && (typeof value !== "object" || value === null || !("data" in value))) {
     throw typeError(caller, name, "number[], Float32Array, Float64Array or { data, shape }", value);
   }
-  const { data, shape: own, dims, type = "" } = (isFlat ? { data: value } : value) as Partial<Tensor & OnnxTensor>;
-  checkData(caller, isFlat ? name : `${name}.data`, data);
-  const kind = isFlat ? "flat" : dims === undefined ? "shape" : "dims";
+  const parts = (isFlat(value) ? { data: value } : value) as Partial<Tensor<AnyData> & OnnxTensor<AnyData>>;
+  const { data: given, shape: own, dims } = parts;
+  const kind = isFlat(value) ? "flat" : dims === undefined ? "shape" : "dims";
+  let data: Data;
+  let { type = "" } = parts;
+  if (isHalf(given)) {
+    const format = halfName(caller, name, given, kind === "dims" ? type : undefined, options.dtype);
+    data = new Float32Array(bufferLike(given, 4 * given.length));
+    widen(data, given, format);
+    type = "float32";
+  } else {
+    checkData(caller, kind === "flat" ? name : `${name}.data`, given);
+    data = given;
+  }
   let shape: readonly number[] = [data.length];
   if (kind === "flat") {
     if (options.shape !== undefined) {
@@ -130,9 +160,9 @@ export function view(caller: string, name: string, value: Logits, options: Optio
     }
   } else {
     if (options.shape !== undefined) throw typeError(caller, "options.shape", "nothing beside a tensor", options.shape);
-    const given = kind === "dims" ? dims : own;
-    checkShape(caller, `${name}.${kind}`, given);
-    shape = given;
+    const sizes = kind === "dims" ? dims : own;
+    checkShape(caller, `${name}.${kind}`, sizes);
+    shape = sizes;
     const expected = data instanceof Float32Array ? "float32" : "float64";
     if (kind === "dims" && type !== expected)
       throw typeError(caller, `${name}.type`, `"${expected}" for its data`, type);
@@ -163,6 +193,17 @@ export function view(caller: string, name: string, value: Logits, options: Optio
   };
 }
 
+/** As `read`; `options.dtype` is for this argument or the one `beside` it. */
+export function view(caller: string, name: string, value: Logits, options: Options, beside?: unknown): View {
+  const result = read(caller, name, value, options);
+  if (options.dtype !== undefined && ![value, beside].some(holdsHalf)) {
+    throw typeError(caller, "options.dtype", "nothing where there is no Uint16Array", options.dtype);
+  }
+  return result;
+}
+
+const holdsHalf = (value: unknown): boolean => isHalf(isFlat(value) ? value : (value as Partial<Tensor> | null)?.data);
+
 /** As `view`, for the last argument of an operation with these option names. */
 export function viewWithOptions(
   caller: string,
@@ -170,14 +211,15 @@ export function viewWithOptions(
   value: Logits,
   options: Options,
   allowed: readonly string[],
+  beside?: unknown,
 ): View {
   checkOptions(caller, options, allowed);
-  return view(caller, name, value, options);
+  return view(caller, name, value, options, beside);
 }
 
 /** A second argument that must be like the first in kind of data and shape. */
 export function viewLike(caller: string, name: string, value: Logits, like: View, options: Options): View {
-  const second = view(caller, name, value, options);
+  const second = read(caller, name, value, options);
   if (second.dtype !== like.dtype)
     throw typeError(caller, name, `${like.dtype} as the argument before`, words(`${second.dtype}`));
   if (second.shape.length !== like.shape.length || second.shape.some((size, d) => size !== like.shape[d])) {
@@ -187,13 +229,13 @@ export function viewLike(caller: string, name: string, value: Logits, like: View
 }
 
 /** One number for each row of another argument: a flat array, or a tensor of its shape without the class axis. */
-export function viewRows(caller: string, name: string, value: Logits, like: View): View {
-  const isFlat = Array.isArray(value) || ArrayBuffer.isView(value);
-  const { shape, dims } = (isFlat ? {} : (value ?? {})) as Partial<Tensor & OnnxTensor>;
+export function viewRows(caller: string, name: string, value: Logits, like: View, { dtype }: Options): View {
+  const { shape, dims } = (isFlat(value) ? {} : (value ?? {})) as Partial<Tensor & OnnxTensor>;
   const own = dims ?? shape;
   // What a single row of rank 1 reduces to has no dimension, and needs no axis here.
   const isScalar = Array.isArray(own) && own.length === 0;
-  const second = view(caller, name, isScalar ? ({ ...value, [dims ? "dims" : "shape"]: [1] } as Tensor) : value, {});
+  const row = isScalar ? ({ ...(value as Tensor), [dims ? "dims" : "shape"]: [1] } as Tensor) : value;
+  const second = read(caller, name, row, { dtype });
   if (second.data.length !== like.rows) {
     throw rangeError(caller, name, `${like.rows} numbers, one for each row`, second.data.length);
   }
@@ -211,11 +253,13 @@ export function isShared(data: unknown): data is ArrayBufferView<SharedArrayBuff
   );
 }
 
+const bufferLike = (data: unknown, bytes: number): ArrayBuffer | SharedArrayBuffer =>
+  isShared(data) ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+
 /** A new array of the argument's kind, shared if that is. */
 export function allocate({ data }: View, length: number): Writable {
   if (Array.isArray(data)) return new Array<number>(length).fill(0);
-  const bytes = length * (data as Float32Array).BYTES_PER_ELEMENT;
-  const buffer = isShared(data) ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+  const buffer = bufferLike(data, length * (data as Float32Array).BYTES_PER_ELEMENT);
   return data instanceof Float32Array ? new Float32Array(buffer) : new Float64Array(buffer);
 }
 
@@ -249,13 +293,13 @@ export function receiver(
 }
 
 /** The result in the argument's own kind of object. */
-export function wrap(like: View, data: Writable, shape: readonly number[]): Logits {
+export function wrap(like: View, data: Writable, shape: readonly number[]): Output {
   if (like.kind === "flat") return data;
   return like.kind === "dims" ? { data, dims: [...shape], type: like.type } : { data, shape: [...shape] };
 }
 
 /** One number for each row: a number where a flat array was one row, else an array without the class axis. */
-export function wrapRows(like: View, data: Writable): number | Logits {
+export function wrapRows(like: View, data: Writable): number | Output {
   if (like.kind === "flat" && like.shape.length === 1) return data[0];
   return wrap(
     like,

@@ -72,7 +72,10 @@ const MESSAGES: [() => unknown, string][] = [
   ],
   [() => softmax([1, 2], { axis: 1 }), "RangeError: softmax: options.axis expected an integer from -1 to 0, got 1"],
   [() => softmax([1, 2], { axis: 0.5 }), "RangeError: softmax: options.axis expected an integer from -1 to 0, got 0.5"],
-  [() => softmax([1, 2], wrong({ dim: 0 })), "TypeError: softmax: options expected only shape, axis, out, got dim"],
+  [
+    () => softmax([1, 2], wrong({ dim: 0 })),
+    "TypeError: softmax: options expected only shape, axis, dtype, out, got dim",
+  ],
   [() => softmax([1, 2], wrong(0)), "TypeError: softmax: options expected an object, got 0"],
   [
     () => softmax([1, 2], { shape: wrong("2") }),
@@ -130,7 +133,7 @@ const MESSAGES: [() => unknown, string][] = [
   ],
   [
     () => crossEntropyWithGrad([1, 2], 0, wrong({ weight: [1, 2] })),
-    "TypeError: crossEntropyWithGrad: options expected only shape, axis, out, reduction, got weight",
+    "TypeError: crossEntropyWithGrad: options expected only shape, axis, dtype, out, reduction, got weight",
   ],
   [
     () => nllLoss(wrong(7), 0),
@@ -295,7 +298,7 @@ const MESSAGES: [() => unknown, string][] = [
   [() => nllLoss([-1, -2], 2), "RangeError: nllLoss: targets expected an integer from 0 to 1, got 2"],
   [
     () => nllLoss([-1], 0, wrong({ weight: [1] })),
-    "TypeError: nllLoss: options expected only shape, axis, out, reduction, got weight",
+    "TypeError: nllLoss: options expected only shape, axis, dtype, out, reduction, got weight",
   ],
   // gradients that are given
   [

@@ -73,7 +73,7 @@ test.each<[unknown, unknown, unknown, string]>([
   [null, () => {}, {}, "source expected an iterable of blocks, got null"],
   [[GOOD], {}, {}, "sink expected a function or an object with write, got an object with no keys"],
   [[GOOD], () => {}, { pool: 2 }, "options.pool expected what createPool returned, got 2"],
-  [[GOOD], () => {}, { threads: 2 }, "options expected only pool, got threads"],
+  [[GOOD], () => {}, { threads: 2 }, "options expected only pool, dtype, got threads"],
   [[[1, 2]], () => {}, {}, "source[0] expected { data, shape }, got an array"],
   [[{ data: [1, 2], shape: [2] }], () => {}, {}, "source[0].shape expected [rows, classes], got [2]"],
   [[GOOD, { data: [1], shape: [1, 1] }], () => {}, {}, "source[1].shape expected [rows, 2], got [1, 1]"],
