@@ -12,6 +12,8 @@ export interface Counted {
   readonly count: number;
   /** what a mean divides by */
   readonly divisor: number;
+  /** the power of two that weights and divisor carry */
+  readonly factor: number;
 }
 
 /** Rows that are ignored (class −1) become rows of class 0 that are left out, as those that are masked whole. */
@@ -50,9 +52,9 @@ export function counted(
   reduction: ReductionName,
 ): Counted {
   const count = left === undefined ? rows : left.reduce((sum, out) => sum - out, rows);
-  if (classWeights === undefined) return { left, weights: undefined, count, divisor: count };
+  if (classWeights === undefined) return { left, weights: undefined, count, divisor: count, factor: 1 };
   const weights = Float64Array.from(y, (j, i) => (left?.[i] === 1 ? 0 : classWeights[j]));
-  if (reduction !== "mean") return { left, weights, count, divisor: count };
+  if (reduction !== "mean") return { left, weights, count, divisor: count, factor: 1 };
   const factor = normal(weights);
   // TwoSum: many weights must not drift
   let sum = 0;
@@ -65,7 +67,7 @@ export function counted(
     lost += sum - (next - v) + (w - v);
     sum = next;
   }
-  return { left, weights, count, divisor: sum + lost };
+  return { left, weights, count, divisor: sum + lost, factor };
 }
 
 /** weight·loss; a weight of 0 leaves nothing of an infinite loss. */

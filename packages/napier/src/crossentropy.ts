@@ -1,28 +1,13 @@
 import { classWeightsOf, maskOf } from "./broadcast.ts";
 import { checkOptions } from "./check.ts";
 import { type Counted, clearRows, counted, leftOut, weigh } from "./counting.ts";
-import type { Half } from "./half.ts";
+import { type GeneralLoss, isGeneral, prepareGeneralLoss, prepareGeneralLossWithGrad } from "./generalloss.ts";
 import { type Area, areaOf, type KernelCall, type Prepared, perRow } from "./job.ts";
 import { type CrossEntropyOptions, checkIgnoreIndex, checkTerms, HARD_OPTIONS } from "./lossoptions.ts";
-import { type Loss, type ReductionName, reduce, reductionOf } from "./reduction.ts";
+import { type Loss, type LossWithGrad, type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import { classIndices, type Targets } from "./targets.ts";
-import {
-  type AnyData,
-  type Computed,
-  type Logits,
-  type ManyRows,
-  type OneRow,
-  type OnnxTensor,
-  type Out,
-  type Output,
-  type Result,
-  receiver,
-  type Tensor,
-  type View,
-  view,
-  wrap,
-} from "./tensor.ts";
+import { type Logits, type Out, type Output, receiver, type View, view, wrap } from "./tensor.ts";
 import { core } from "./wasm.ts";
 
 const CROSS_ENTROPY = {
@@ -40,6 +25,7 @@ interface Arguments {
   readonly x: View;
   readonly y: Int32Array;
   readonly mask: Uint8Array | undefined;
+  readonly classWeights: Float64Array | undefined;
   readonly rows: Counted;
 }
 
@@ -50,11 +36,24 @@ function read(caller: string, logits: Logits, targets: Targets, options: CrossEn
   checkTerms(caller, options);
   const { weight, ignoreIndex } = options;
   const x = view(caller, "logits", logits, options);
-  const weights = weight === undefined ? undefined : classWeightsOf(caller, weight, x);
+  const classWeights = weight === undefined ? undefined : classWeightsOf(caller, weight, x);
   const mask = options.mask === undefined ? undefined : maskOf(caller, options.mask, x);
   const y = classIndices(caller, targets, x, "logits", ignoreIndex);
   const left = ignoreIndex === undefined && mask === undefined ? undefined : leftOut(x, y, mask);
-  return { reduction, x, y, mask, rows: counted(x.rows, left, weights, y, reduction) };
+  return { reduction, x, y, mask, classWeights, rows: counted(x.rows, left, classWeights, y, reduction) };
+}
+
+/** Where the options ask for more than the kernels for one class a row do. */
+function general(caller: string, given: Arguments, options: CrossEntropyOptions): GeneralLoss {
+  return {
+    ...given,
+    caller,
+    options,
+    targets(steps, t, weights, mask) {
+      const y = steps.area(perRow("i32", given.y));
+      steps.call("hard_targets_f64", [t, y, weights, mask], options.labelSmoothing ?? 0);
+    },
+  };
 }
 
 /**
@@ -106,6 +105,7 @@ export function prepareCrossEntropy(
   const given = read(caller, logits, targets, options);
   const { x, y, reduction } = given;
   if (reduction === "none" && options.out !== undefined) receiver(caller, x, x.rows, options.out, [x]);
+  if (isGeneral(options)) return prepareGeneralLoss(general(caller, given, options), options.out);
   const losses = new RowLosses(given);
   const areas = [...losses.areas, areaOf(x, x.data), perRow("i32", y)];
   const calls = masked(given, areas, CROSS_ENTROPY[x.dtype], losses.areas.length);
@@ -125,12 +125,13 @@ function scales({ reduction, rows: { weights, divisor } }: Arguments): Float64Ar
 export function prepareCrossEntropyWithGrad(
   logits: Logits,
   targets: Targets,
-  options: GradOptions = {},
+  options: CrossEntropyOptions & Out = {},
 ): Prepared<{ loss: number | Output; dlogits: Output }> {
   const caller = "crossEntropyWithGrad";
   const given = read(caller, logits, targets, options);
   const { x, y, rows } = given;
   const out = receiver(caller, x, x.data.length, options.out, [x]);
+  if (isGeneral(options)) return prepareGeneralLossWithGrad(general(caller, given, options), out);
   const losses = new RowLosses(given);
   const gradient = losses.areas.length;
   const areas = [
@@ -177,54 +178,6 @@ export const crossEntropy: Loss<CrossEntropyOptions> = ((
   options?: CrossEntropyOptions & Out,
 ) => runNow(prepareCrossEntropy(logits, targets, options))) as Loss<CrossEntropyOptions>;
 
-type GradOptions = CrossEntropyOptions & Out;
-type Each = { reduction: "none" };
-type Total = { reduction?: "mean" | "sum" };
-
-/** The loss and its gradient, the gradient in the logits' kind. */
-export interface LossWithGrad<P = false> {
-  (
-    logits: readonly number[],
-    y: Targets,
-    options?: GradOptions & (Total | (OneRow & Each)),
-  ): Result<P, { loss: number; dlogits: number[] }>;
-  (
-    logits: Float32Array | Half,
-    y: Targets,
-    options?: GradOptions & (Total | (OneRow & Each)),
-  ): Result<P, { loss: number; dlogits: Float32Array }>;
-  (
-    logits: Float64Array,
-    y: Targets,
-    options?: GradOptions & (Total | (OneRow & Each)),
-  ): Result<P, { loss: number; dlogits: Float64Array }>;
-  <D extends AnyData>(
-    logits: D,
-    y: Targets,
-    options: GradOptions & ManyRows & Each,
-  ): Result<P, { loss: Computed<D>; dlogits: Computed<D> }>;
-  <D extends AnyData>(
-    logits: OnnxTensor<D>,
-    y: Targets,
-    options?: GradOptions & Total,
-  ): Result<P, { loss: number; dlogits: OnnxTensor<Computed<D>> }>;
-  <D extends AnyData>(
-    logits: OnnxTensor<D>,
-    y: Targets,
-    options: GradOptions & Each,
-  ): Result<P, { loss: OnnxTensor<Computed<D>>; dlogits: OnnxTensor<Computed<D>> }>;
-  <D extends AnyData>(
-    logits: Tensor<D>,
-    y: Targets,
-    options?: GradOptions & Total,
-  ): Result<P, { loss: number; dlogits: Tensor<Computed<D>> }>;
-  <D extends AnyData>(
-    logits: Tensor<D>,
-    y: Targets,
-    options: GradOptions & Each,
-  ): Result<P, { loss: Tensor<Computed<D>>; dlogits: Tensor<Computed<D>> }>;
-}
-
 /**
  * Cross-entropy and its gradient in one pass over the logits.
  *
@@ -246,5 +199,8 @@ export interface LossWithGrad<P = false> {
  * @example
  * crossEntropyWithGrad([40, 0], 0).dlogits; // [-4.248354255291589e-18, 4.248354255291589e-18]
  */
-export const crossEntropyWithGrad: LossWithGrad = ((logits: Logits, targets: Targets, options?: GradOptions) =>
-  runNow(prepareCrossEntropyWithGrad(logits, targets, options))) as LossWithGrad;
+export const crossEntropyWithGrad: LossWithGrad<CrossEntropyOptions> = ((
+  logits: Logits,
+  targets: Targets,
+  options?: CrossEntropyOptions & Out,
+) => runNow(prepareCrossEntropyWithGrad(logits, targets, options))) as LossWithGrad<CrossEntropyOptions>;

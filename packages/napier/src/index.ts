@@ -5,6 +5,7 @@ export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export type { CrossEntropyOptions, NllOptions, SoftCrossEntropyOptions } from "./lossoptions.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
 export type { LossOptions, ReductionName } from "./reduction.ts";
+export { softCrossEntropy, softCrossEntropyWithGrad } from "./softcrossentropy.ts";
 export { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "./softmax.ts";
 export { type Block, type BlockSink, logSoftmaxStream, type StreamOptions } from "./stream.ts";
 export type { TargetData, Targets } from "./targets.ts";

@@ -15,11 +15,18 @@ type CoreKernel = Both<
   | "log_softmax_backward"
   | "softmax_backward"
   | "fill_masked"
+  | "divide"
 >;
 
 type CommonKernel = "widen_f32" | "narrow_f32" | "prepare_f64" | "log_probs_f64" | "probs_f64";
 
-type WideKernel = "hard_targets_f64" | "soft_targets_f64" | "soft_loss_f64" | "soft_gradient_f64";
+type WideKernel =
+  | "hard_targets_f64"
+  | "soft_targets_f64"
+  | "soft_loss_f64"
+  | "soft_gradient_f64"
+  | "softcap_f64"
+  | "softcap_backward_f64";
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {

@@ -50,6 +50,53 @@ export interface Loss<O extends LossOptions, P = false, Y = Targets> {
   (logits: Logits, targets: Y, options: O & Out): Result<P, number | Output>;
 }
 
+type Each = { reduction: "none" };
+type Total = { reduction?: "mean" | "sum" };
+
+/** The loss and its gradient, the gradient in the logits' kind. */
+export interface LossWithGrad<O extends LossOptions, P = false, Y = Targets> {
+  (
+    logits: readonly number[],
+    y: Y,
+    options?: O & Out & (Total | (OneRow & Each)),
+  ): Result<P, { loss: number; dlogits: number[] }>;
+  (
+    logits: Float32Array | Half,
+    y: Y,
+    options?: O & Out & (Total | (OneRow & Each)),
+  ): Result<P, { loss: number; dlogits: Float32Array }>;
+  (
+    logits: Float64Array,
+    y: Y,
+    options?: O & Out & (Total | (OneRow & Each)),
+  ): Result<P, { loss: number; dlogits: Float64Array }>;
+  <D extends AnyData>(
+    logits: D,
+    y: Y,
+    options: O & Out & ManyRows & Each,
+  ): Result<P, { loss: Computed<D>; dlogits: Computed<D> }>;
+  <D extends AnyData>(
+    logits: OnnxTensor<D>,
+    y: Y,
+    options?: O & Out & Total,
+  ): Result<P, { loss: number; dlogits: OnnxTensor<Computed<D>> }>;
+  <D extends AnyData>(
+    logits: OnnxTensor<D>,
+    y: Y,
+    options: O & Out & Each,
+  ): Result<P, { loss: OnnxTensor<Computed<D>>; dlogits: OnnxTensor<Computed<D>> }>;
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    y: Y,
+    options?: O & Out & Total,
+  ): Result<P, { loss: number; dlogits: Tensor<Computed<D>> }>;
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    y: Y,
+    options: O & Out & Each,
+  ): Result<P, { loss: Tensor<Computed<D>>; dlogits: Tensor<Computed<D>> }>;
+}
+
 export function reductionOf(caller: string, options: LossOptions): ReductionName {
   const { reduction = "mean" } = options;
   checkOneOf(caller, "options.reduction", reduction, ["mean", "sum", "none"]);

@@ -175,3 +175,14 @@ export function probs_f64(out: usize, e: usize, records: usize, rows: i32, class
     store<f64>(out + (<usize>load<f64>(records, AT) << 3), c);
   }
 }
+
+/** x[k] / divisor, for gradients of tempered logits */
+export function divide_f32(x: usize, divisor: f64, rows: i32, classes: i32): void {
+  for (const end = x + ((<usize>rows * <usize>classes) << 2); x < end; x += 4) {
+    store<f32>(x, <f32>(<f64>load<f32>(x) / divisor) + 0);
+  }
+}
+
+export function divide_f64(x: usize, divisor: f64, rows: i32, classes: i32): void {
+  for (const end = x + ((<usize>rows * <usize>classes) << 3); x < end; x += 8) store<f64>(x, load<f64>(x) / divisor + 0);
+}
