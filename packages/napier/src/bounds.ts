@@ -11,6 +11,10 @@ export const BOUNDS = {
   gradient: { f32: 4, f64: 8 },
   /** …Backward with arbitrary gradients: ulps of the largest term */
   backward: { f32: 4, f64: 4 },
+  /** soft targets and smoothing, targets and weights from 0; with zLoss ulps of the largest of loss and z·(|m / T| + l)² */
+  softCrossEntropy: { f32: 2, f64: 4 },
+  /** their gradients: ulps of the largest term */
+  softGradient: { f32: 4, f64: 4 },
 } as const;
 
 /** Where the maximum and log1p of a log-sum-exp cancel, its error may also be this part of |max|. */

@@ -1,6 +1,6 @@
 // Cross-entropy of targets t, from 0, on rows that tempered.as.ts prepared: l = log1p(s), lse = m / T + l.
 //   loss = Σ_j t_j·(l − d_j) = l·Σ t − Σ t_j·d_j, where no term is below 0
-//   dx_j = p_j·(Σ t + z·lse) − t_j, and for the class left out, where p is 1 − s / (1 + s),
+//   dx_j = p_j·(Σ t + z·lse) − t_j; for the class left out, where its p = 1 − s / (1 + s) is above a half,
 //          (Σ of the other t + z·lse) − (Σ t + z·lse)·s / (1 + s), never p − t: that loses what is left of the others.
 
 import { UNBIAS_F64 } from "./exp.as";
@@ -136,6 +136,7 @@ export function soft_gradient_f64(
       v128.store64_lane(dx + k, out, 0);
       if (pair) v128.store64_lane(dx + k, out, 1, 8);
     }
+    if (s > 1.0) continue;
     const own = load<f64>(records, REST) * scale + more - factor * (s / (1.0 + s));
     store<f64>(dx + (<usize>load<f64>(records, AT) << 3), clean(own));
   }
