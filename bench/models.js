@@ -7,6 +7,7 @@ const SUM = "sum in f64 5";
 export const MODELS = {
   logSoftmax: { operations: 30, parts: [EXTREMES, EXP, SUM, "differences 2"], bytes: 8 },
   logSumExp: { operations: 28, parts: [EXTREMES, EXP, SUM], bytes: 4 },
+  topLogProbs: { operations: 30, parts: [EXTREMES, EXP, SUM, "comparisons 2"], bytes: 4 },
   softmax: { operations: 36, parts: [EXTREMES, EXP, SUM, "scaling in f64 8"], bytes: 8 },
   crossEntropyWithGrad: { operations: 36, parts: [EXTREMES, EXP, SUM, "scaling in f64 8"], bytes: 8 },
 };

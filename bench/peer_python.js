@@ -37,14 +37,14 @@ function peer({ version, capability, ask, close }, name, works) {
     capability,
     ask,
     close,
-    sampler: (work, { rows, classes, deviation }) =>
-      works.includes(work) ? (samples, calls) => ask({ work, rows, classes, deviation, samples, calls }) : undefined,
+    sampler: (work, { rows, classes, deviation, k }) =>
+      works.includes(work) ? (samples, calls) => ask({ work, rows, classes, deviation, k, samples, calls }) : undefined,
   };
 }
 
 /** PyTorch held to AVX2, and as it comes where that is something else. */
 export async function torch() {
-  const works = ["logSoftmax", "softmax", "logSumExp", "crossEntropyWithGrad"];
+  const works = ["logSoftmax", "softmax", "logSumExp", "crossEntropyWithGrad", "topLogProbs"];
   const own = await open("torch_peer.py", {});
   if (!/AVX512/.test(own.capability)) return [peer(own, "PyTorch", works)];
   const avx2 = await open("torch_peer.py", { ATEN_CPU_CAPABILITY: "avx2" });

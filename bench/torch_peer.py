@@ -32,6 +32,7 @@ def run(job):
         "softmax": lambda: torch.softmax(x, 1, out=out),
         "logSumExp": lambda: torch.logsumexp(x, 1, out=lse),
         "crossEntropyWithGrad": lambda: cross_entropy_with_grad(leaf, y),
+        "topLogProbs": lambda: torch.topk(torch.log_softmax(x, 1, out=out), job["k"], 1),
     }[job["work"]]
     return peer.sample(work, job["samples"], job["calls"])
 

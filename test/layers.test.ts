@@ -14,6 +14,7 @@ const LAYERS = [
   [
     "packages/napier/src/half.ts",
     "packages/napier/src/tensor.ts",
+    "packages/napier/src/axes.ts",
     "packages/napier/src/ulp.ts",
     "packages/napier/src/rng.ts",
     "packages/napier/src/targets.ts",
@@ -24,7 +25,7 @@ const LAYERS = [
   ["packages/napier/src/wasm.ts"],
   ["packages/napier/src/wide.ts"],
   ["packages/napier/src/job.ts", "packages/napier/src/runner.ts"],
-  ["packages/napier/src/reduction.ts"],
+  ["packages/napier/src/reduction.ts", "packages/napier/src/elements.ts"],
   ["packages/napier/src/lossoptions.ts", "packages/napier/src/counting.ts", "packages/napier/src/steps.ts"],
   ["packages/napier/src/generalloss.ts"],
   [
@@ -33,6 +34,9 @@ const LAYERS = [
     "packages/napier/src/nll.ts",
     "packages/napier/src/crossentropy.ts",
     "packages/napier/src/softcrossentropy.ts",
+    "packages/napier/src/binary.ts",
+    "packages/napier/src/divergence.ts",
+    "packages/napier/src/pick.ts",
     "packages/napier/src/naive.ts",
   ],
   ["packages/napier/src/stream.ts"],

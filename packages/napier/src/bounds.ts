@@ -15,6 +15,13 @@ export const BOUNDS = {
   softCrossEntropy: { f32: 2, f64: 4 },
   /** their gradients: ulps of the largest term */
   softGradient: { f32: 4, f64: 4 },
+  logSigmoid: { f32: 2, f64: 2 },
+  log1pExp: { f32: 2, f64: 2 },
+  log1mExp: { f32: 2, f64: 2 },
+  /** binary cross-entropy, targets 0 and 1 */
+  bce: { f32: 2, f64: 4 },
+  /** the same, other targets, and its gradient: ulps of the result or of the largest term, whichever is larger */
+  bceTerms: { f32: 4, f64: 4 },
 } as const;
 
 /** Where the maximum and log1p of a log-sum-exp cancel, its error may also be this part of |max|. */

@@ -123,9 +123,11 @@ export function log1p(a: Exact): Exact {
   return add(mul(exact(k), LN2), twiceAtanh(div(sub(f, ONE), add(f, ONE))));
 }
 
-/** log a for a > 0. */
+/** log a for a > 0; far from 1, a − 1 would lose a's digits. */
 export function log(a: Exact): Exact {
-  return log1p(sub(a, ONE));
+  const k = bitLength(a.n) + a.e; // 2^(k−1) ≤ a < 2^k
+  if (k >= 0 && k < 3) return log1p(sub(a, ONE));
+  return add(mul(exact(k), LN2), log1p(sub({ n: a.n, e: a.e - k }, ONE)));
 }
 
 /** 2 atanh z = 2z (1 + z²/3 + z⁴/5 + …), |z| ≤ 1/3 */

@@ -1,9 +1,21 @@
+export {
+  type BinaryLossOptions,
+  bceWithLogits,
+  bceWithLogitsWithGrad,
+  log1mExp,
+  log1mExpBackward,
+  log1pExp,
+  log1pExpBackward,
+  logSigmoid,
+  logSigmoidBackward,
+} from "./binary.ts";
 export type { Mask } from "./broadcast.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
 export type { Half } from "./half.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";
 export type { CrossEntropyOptions, NllOptions, SoftCrossEntropyOptions } from "./lossoptions.ts";
 export { nllLoss, nllLossBackward } from "./nll.ts";
+export { type Sample, type SampleOptions, sample, type TopLogProbs, topLogProbs } from "./pick.ts";
 export type { LossOptions, ReductionName } from "./reduction.ts";
 export { softCrossEntropy, softCrossEntropyWithGrad } from "./softcrossentropy.ts";
 export { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "./softmax.ts";

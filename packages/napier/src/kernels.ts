@@ -16,17 +16,19 @@ type CoreKernel = Both<
   | "softmax_backward"
   | "fill_masked"
   | "divide"
+  | "top"
+  | "log_probs_of"
 >;
 
 type CommonKernel = "widen_f32" | "narrow_f32" | "prepare_f64" | "log_probs_f64" | "probs_f64";
 
 type WideKernel =
-  | "hard_targets_f64"
-  | "soft_targets_f64"
-  | "soft_loss_f64"
-  | "soft_gradient_f64"
-  | "softcap_f64"
-  | "softcap_backward_f64";
+  | `${"log_sigmoid" | "log1p_exp" | "log1m_exp"}${"" | "_backward"}_f64`
+  | `bce${"" | "_with_grad"}_f64`
+  | "sample_f64"
+  | `${"hard" | "soft"}_targets_f64`
+  | `soft_${"loss" | "gradient"}_f64`
+  | `softcap${"" | "_backward"}_f64`;
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {

@@ -1,3 +1,4 @@
+import { putBack, viewAxes } from "./axes.ts";
 import { typeError, words } from "./check.ts";
 import type { Half } from "./half.ts";
 import { areaOf, type Prepared, perRow } from "./job.ts";
@@ -5,26 +6,26 @@ import { runNow } from "./runner.ts";
 import {
   type Alike,
   type AnyData,
+  type AxesOptions,
   allocate,
   type Computed,
   type Logits,
   type OnnxTensor,
-  type Options,
   type Out,
   type Reduction,
   type Result,
   receiver,
+  rowShape,
   type Tensor,
   type View,
   viewRows,
-  viewWithOptions,
   wrap,
   wrapRows,
 } from "./tensor.ts";
 import { core } from "./wasm.ts";
 
-const OPTIONS = ["shape", "axis", "dtype", "out"];
-export type RowOptions = Options & Out;
+const OPTIONS = ["shape", "axis", "keepDims", "dtype", "out"];
+export type RowOptions = AxesOptions & Out;
 
 const LOG_SUM_EXP = {
   f32: [{ kernel: "log_sum_exp_f32", areas: [0, 1] }],
@@ -42,16 +43,17 @@ const LOG_SUM_EXP_BACKWARD = {
  *
  * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
  * @param options.shape  shape of a flat array; without it the array is one row
- * @param options.axis  which axis is summed over, −1 by default
+ * @param options.axis  which axis, or an array of axes, is summed over, −1 by default; [] is all of them
+ * @param options.keepDims  whether a tensor's result keeps the summed axes, with size 1; false by default
  * @param options.dtype  "float16" or "bfloat16" where a Uint16Array does not say which it holds; such results are f32
  * @param options.out  receives the result of more than one row
- * @returns one number for a flat row; else the same kind and dtype without the summed axis
- * @throws {RangeError} the data's length is not the product of the shape; the axis is not there
+ * @returns one number for a flat row; else the same kind and dtype without the summed axes
+ * @throws {RangeError} the data's length is not the product of the shape; an axis is not there, or there twice
  *
  * Edges: NaN in a row gives NaN, else +∞ gives +∞; nothing but −∞, and an empty row, give −∞.
  * Accuracy: ≤ 2 ulp (f32), ≤ 4 ulp (f64); where maximum and logarithm cancel, max(2 ulp, 2^-44·|max|) for f32 and
  * max(4 ulp, 2^-51·|max|) for f64.
- * Cost: reads x twice in cache.
+ * Cost: reads x twice in cache; axes that are not next to each other are copied together first.
  * Source: as logSoftmax
  *
  * @example
@@ -61,11 +63,11 @@ export const logSumExp: Reduction<RowOptions> = ((logits: Logits, options?: RowO
   runNow(prepareLogSumExp(logits, options))) as Reduction<RowOptions>;
 
 export function prepareLogSumExp(logits: Logits, options: RowOptions = {}): Prepared<number | Logits> {
-  const x = viewWithOptions("logSumExp", "logits", logits, options, OPTIONS);
+  const x = viewAxes("logSumExp", "logits", logits, options, OPTIONS);
   const out = receiver("logSumExp", x, x.rows, options.out, [x]);
   const areas = [perRow(x.dtype, undefined, out), areaOf(x, x.data)];
   const job = { rows: x.rows, classes: x.classes, areas, calls: LOG_SUM_EXP[x.dtype] };
-  return { family: core, job, finish: () => wrapRows(x, out) };
+  return { family: core, job, finish: () => wrapRows(x, out, options.keepDims) };
 }
 
 /** dlse of each row, in the logits' dtype. */
@@ -74,13 +76,13 @@ function perRowGradients(
   name: string,
   value: number | Logits,
   x: View,
-  options: Options,
+  options: RowOptions,
 ): View | number {
   if (typeof value === "number") {
     if (x.rows !== 1) throw typeError(caller, name, `an array of ${x.rows} numbers, one for each row`, value);
     return value;
   }
-  const g = viewRows(caller, name, value, x, options);
+  const g = viewRows(caller, name, value, x, options, x.axes.length === 0 ? [[]] : [rowShape(x), rowShape(x, true)]);
   if (g.dtype !== x.dtype) throw typeError(caller, name, `${x.dtype} as the logits`, words(`${g.dtype}`));
   return g;
 }
@@ -103,11 +105,11 @@ export interface LogSumExpBackward<P = false> {
  *
  *   dx[i, j] = dlse[i] · softmax(x)[i, j]
  *
- * @param dlse  a number for one row, else one for each row in the logits' dtype
+ * @param dlse  a number for one row, else one for each row in the logits' dtype; a tensor with or without the summed axes
  * @param logits  what logSumExp was given
- * @param options  `shape`, `axis`, `dtype`, `out` as in logSoftmax
+ * @param options  as in logSumExp, `out` receives the gradient
  * @returns same kind, dtype and shape as logits
- * @throws {RangeError} not one gradient for each row; a tensor of another shape than the logits' without the axis
+ * @throws {RangeError} not one gradient for each row; a tensor of another shape than logSumExp's result
  *
  * Edges: as softmax; a dlse of ±∞ or NaN multiplies the rounded softmax, so that 0·∞ is NaN.
  * Accuracy: ≤ 4 ulp (f32), ≤ 8 ulp (f64). Cost: as softmax.
@@ -124,11 +126,16 @@ export function prepareLogSumExpBackward(
   options: RowOptions = {},
 ): Prepared<Logits> {
   const caller = "logSumExpBackward";
-  const x = viewWithOptions(caller, "logits", logits, options, OPTIONS, dlse);
+  const x = viewAxes(caller, "logits", logits, options, OPTIONS, dlse);
   const g = perRowGradients(caller, "dlse", dlse, x, options);
   const gradients = typeof g === "number" ? allocate(x, 1).fill(g) : g.data;
   const out = receiver(caller, x, x.data.length, options.out, typeof g === "number" ? [x] : [x, g]);
-  const areas = [areaOf(x, undefined, out), perRow(x.dtype, gradients), areaOf(x, x.data)];
+  const moved = x.order === undefined ? undefined : allocate(x, x.data.length);
+  const areas = [areaOf(x, undefined, moved ?? out), perRow(x.dtype, gradients), areaOf(x, x.data)];
   const job = { rows: x.rows, classes: x.classes, areas, calls: LOG_SUM_EXP_BACKWARD[x.dtype] };
-  return { family: core, job, finish: () => wrap(x, out, x.shape) };
+  const finish = (): Logits => {
+    if (moved !== undefined) putBack(x, moved, out);
+    return wrap(x, out, x.shape);
+  };
+  return { family: core, job, finish };
 }

@@ -1,5 +1,5 @@
 import { rangeError, typeError, words } from "./check.ts";
-import type { View } from "./tensor.ts";
+import { inWords, rowShape, type View } from "./tensor.ts";
 
 /** Class indices, one for each row of the logits. */
 export type TargetData = readonly number[] | Int32Array | BigInt64Array;
@@ -36,13 +36,13 @@ export function classIndices(
     }
     data = inside;
     const shape = rest.shape ?? rest.dims;
-    const expected = logits.shape.filter((_, d) => d !== logits.axis);
+    const expected = rowShape(logits);
     if (!Array.isArray(shape) || shape.length !== expected.length || shape.some((size, d) => size !== expected[d])) {
       throw rangeError(
         caller,
         `${name}.${rest.shape === undefined ? "dims" : "shape"}`,
-        `[${expected.join(", ")}]`,
-        Array.isArray(shape) ? words(`[${shape.join(", ")}]`) : shape,
+        inWords(expected),
+        Array.isArray(shape) ? words(inWords(shape)) : shape,
       );
     }
     name = "targets.data";

@@ -44,6 +44,14 @@ export interface Options {
   dtype?: HalfName;
 }
 
+/** Of reductions, whose classes may run over several axes. */
+export interface AxesOptions extends Omit<Options, "axis"> {
+  /** the axis or axes that are summed over, −1 (the last) by default; [] is all of them */
+  axis?: number | readonly number[];
+  /** whether a tensor's result keeps them, with size 1 */
+  keepDims?: boolean;
+}
+
 /** A receiver for the result: same kind and length; it may be the input's own array. */
 export interface Out {
   out?: Writable;
@@ -79,25 +87,31 @@ export type OneRow = { shape?: readonly [number] };
 /** A shape of two dimensions or more. */
 export type ManyRows = { shape: readonly [number, number, ...number[]] };
 
-/** A number for each row: flat arrays of one row give a number, the rest an array of the same kind without the class axis. */
-export interface Reduction<O extends Options, P = false> {
+/** One axis, not a list of them. */
+export type OneAxis = { axis?: number };
+
+/** A number for each row: flat arrays of one row give a number, the rest an array of the same kind without the class axes. */
+export interface Reduction<O extends AxesOptions, P = false> {
   (logits: AnyData, options?: O & OneRow): Result<P, number>;
-  (logits: readonly number[], options: O & ManyRows): Result<P, number[]>;
-  (logits: Float32Array | Half, options: O & ManyRows): Result<P, Float32Array>;
-  (logits: Float64Array, options: O & ManyRows): Result<P, Float64Array>;
+  (logits: readonly number[], options: O & ManyRows & OneAxis): Result<P, number[]>;
+  (logits: Float32Array | Half, options: O & ManyRows & OneAxis): Result<P, Float32Array>;
+  (logits: Float64Array, options: O & ManyRows & OneAxis): Result<P, Float64Array>;
   <D extends AnyData>(logits: D, options: O): Result<P, number | Computed<D>>;
   <D extends AnyData>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
-/** An argument as the kernels see it: `outer × classes × inner`, a row for each (outer, inner). */
+/** An argument as the kernels see it: `outer × classes × inner`, a row for each (outer, inner). A scalar is one row of one class. */
 export interface View {
   readonly data: Data;
   readonly dtype: Dtype;
   readonly kind: "flat" | "shape" | "dims";
   readonly type: string;
   readonly shape: readonly number[];
-  readonly axis: number;
+  /** Of the shape, those that the classes are on. */
+  readonly axes: readonly number[];
+  /** Where the data is a transposed copy: the axes of the shape in its order, those of size 1 left out. */
+  readonly order?: readonly number[];
   readonly outer: number;
   readonly classes: number;
   readonly inner: number;
@@ -129,7 +143,7 @@ export function fromRows(rows: readonly (readonly number[])[]): { data: Float64A
   return { data, shape: [rows.length, columns] };
 }
 
-const product = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
+export const product = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
 const isFlat = (value: unknown): value is AnyData => Array.isArray(value) || ArrayBuffer.isView(value);
 
@@ -167,16 +181,15 @@ function read(caller: string, name: string, value: Logits, options: Options): Vi
     if (kind === "dims" && type !== expected)
       throw typeError(caller, `${name}.type`, `"${expected}" for its data`, type);
   }
-  if (shape.length === 0)
-    throw rangeError(caller, name, "at least 1 dimension", words("0"), "the classes need an axis");
   if (product(shape) !== data.length) {
-    throw rangeError(caller, name, `${product(shape)} elements for shape [${shape.join(", ")}]`, data.length);
+    throw rangeError(caller, name, `${product(shape)} elements for shape ${inWords(shape)}`, data.length);
   }
   const { axis = -1 } = options;
-  if (!Number.isInteger(axis) || axis < -shape.length || axis >= shape.length) {
-    throw rangeError(caller, "options.axis", `an integer from ${-shape.length} to ${shape.length - 1}`, axis);
+  const most = Math.max(shape.length, 1); // a scalar has an axis 0 to name, but none to leave out
+  if (!Number.isInteger(axis) || axis < -most || axis >= most) {
+    throw rangeError(caller, "options.axis", `an integer from ${-most} to ${most - 1}`, axis);
   }
-  const at = axis < 0 ? axis + shape.length : axis;
+  const at = axis < 0 ? axis + most : axis;
   const outer = product(shape.slice(0, at));
   const inner = product(shape.slice(at + 1));
   return {
@@ -185,9 +198,9 @@ function read(caller: string, name: string, value: Logits, options: Options): Vi
     kind,
     type,
     shape,
-    axis: at,
+    axes: shape.length === 0 ? [] : [at],
     outer,
-    classes: shape[at],
+    classes: shape.length === 0 ? 1 : shape[at],
     inner,
     rows: outer * inner,
   };
@@ -222,29 +235,39 @@ export function viewLike(caller: string, name: string, value: Logits, like: View
   const second = read(caller, name, value, options);
   if (second.dtype !== like.dtype)
     throw typeError(caller, name, `${like.dtype} as the argument before`, words(`${second.dtype}`));
-  if (second.shape.length !== like.shape.length || second.shape.some((size, d) => size !== like.shape[d])) {
-    throw rangeError(caller, name, `shape [${like.shape.join(", ")}]`, words(`[${second.shape.join(", ")}]`));
+  const [own, expected] = [inWords(second.shape), inWords(like.shape)];
+  if (own !== expected) throw rangeError(caller, name, `shape ${expected}`, words(own));
+  return second;
+}
+
+/** The shape of one number for each row. */
+export function rowShape({ shape, axes }: View, keepDims = false): number[] {
+  return keepDims ? shape.map((size, d) => (axes.includes(d) ? 1 : size)) : shape.filter((_, d) => !axes.includes(d));
+}
+
+/** One number for each row of another argument: a flat array, or a tensor of one of these shapes. */
+export function viewRows(
+  caller: string,
+  name: string,
+  value: Logits,
+  like: View,
+  { dtype }: Pick<Options, "dtype">,
+  shapes: readonly (readonly number[])[] = [rowShape(like)],
+): View {
+  const second = read(caller, name, value, { dtype });
+  if (second.data.length !== like.rows) {
+    throw rangeError(caller, name, `${like.rows} numbers, one for each row`, second.data.length);
+  }
+  const own = inWords(second.shape);
+  const allowed = shapes.map(inWords);
+  if (second.kind !== "flat" && !allowed.includes(own)) {
+    throw rangeError(caller, `${name}.${second.kind}`, allowed.join(" or "), words(own));
   }
   return second;
 }
 
-/** One number for each row of another argument: a flat array, or a tensor of its shape without the class axis. */
-export function viewRows(caller: string, name: string, value: Logits, like: View, { dtype }: Options): View {
-  const { shape, dims } = (isFlat(value) ? {} : (value ?? {})) as Partial<Tensor & OnnxTensor>;
-  const own = dims ?? shape;
-  // What a single row of rank 1 reduces to has no dimension, and needs no axis here.
-  const isScalar = Array.isArray(own) && own.length === 0;
-  const row = isScalar ? ({ ...(value as Tensor), [dims ? "dims" : "shape"]: [1] } as Tensor) : value;
-  const second = read(caller, name, row, { dtype });
-  if (second.data.length !== like.rows) {
-    throw rangeError(caller, name, `${like.rows} numbers, one for each row`, second.data.length);
-  }
-  const expected = like.shape.filter((_, d) => d !== like.axis);
-  if (own !== undefined && (own.length !== expected.length || own.some((size, d) => size !== expected[d]))) {
-    throw rangeError(caller, `${name}.${second.kind}`, `[${expected.join(", ")}]`, words(`[${own.join(", ")}]`));
-  }
-  return second;
-}
+/** A shape as messages have it. */
+export const inWords = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 
 /** Whether an array is memory that threads share. */
 export function isShared(data: unknown): data is ArrayBufferView<SharedArrayBuffer> {
@@ -257,7 +280,7 @@ const bufferLike = (data: unknown, bytes: number): ArrayBuffer | SharedArrayBuff
   isShared(data) ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
 
 /** A new array of the argument's kind, shared if that is. */
-export function allocate({ data }: View, length: number): Writable {
+export function allocate({ data }: { readonly data: Data }, length: number): Writable {
   if (Array.isArray(data)) return new Array<number>(length).fill(0);
   const buffer = bufferLike(data, length * (data as Float32Array).BYTES_PER_ELEMENT);
   return data instanceof Float32Array ? new Float32Array(buffer) : new Float64Array(buffer);
@@ -298,12 +321,8 @@ export function wrap(like: View, data: Writable, shape: readonly number[]): Outp
   return like.kind === "dims" ? { data, dims: [...shape], type: like.type } : { data, shape: [...shape] };
 }
 
-/** One number for each row: a number where a flat array was one row, else an array without the class axis. */
-export function wrapRows(like: View, data: Writable): number | Output {
-  if (like.kind === "flat" && like.shape.length === 1) return data[0];
-  return wrap(
-    like,
-    data,
-    like.shape.filter((_, d) => d !== like.axis),
-  );
+/** One number for each row: a number where a flat array was one row, else an array without the class axes. */
+export function wrapRows(like: View, data: Writable, keepDims = false): number | Output {
+  if (like.kind === "flat" && like.shape.length === like.axes.length) return data[0];
+  return wrap(like, data, rowShape(like, keepDims));
 }

@@ -12,6 +12,11 @@ interface Probe {
   exp_shifted(x: number, m: number): number;
   log1p(s: number): number;
   log(x: number): number;
+  expm1(out: number, x: number, count: number): void;
+  log1p_any(out: number, x: number, count: number): void;
+  tanh(out: number, x: number, count: number): void;
+  sech2(out: number, x: number, count: number): void;
+  sigmoid(out: number, x: number, count: number): void;
 }
 
 const FOLDER = fileURLToPath(new URL("../src/kernels/", import.meta.url));
@@ -31,7 +36,7 @@ export async function probe(count: number) {
 
 /** The error that a kernel's header states: "exp_near: at most 0.99 ulp, at −1.25" gives { bound: 0.99, at: −1.25 }. */
 export function stated(name: string): { bound: number; at: number } {
-  const header = readFileSync(`${FOLDER}exp.as.ts`, "utf8") + readFileSync(`${FOLDER}log1p.as.ts`, "utf8");
+  const header = ["exp", "log1p", "elementary"].map((file) => readFileSync(`${FOLDER}${file}.as.ts`, "utf8")).join("");
   const [, bound, at] = new RegExp(`${name}: at most ([\\d.]+) (?:ulp|units), at ([-−\\d.e]+)`).exec(header) ?? [];
   if (bound === undefined) throw new Error(`no header states the error of ${name}`);
   return { bound: Number(bound), at: Number(at.replace("−", "-")) };

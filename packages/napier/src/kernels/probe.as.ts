@@ -1,6 +1,7 @@
 // What the tests measure by itself: the exponentials and logarithms that the kernels inline. In no family.
 
 import { EXP2, EXP_F32, REDUCTION, REDUCTION_F32 } from "./coefficients.as";
+import { expm1_f64x2, log1p_f64x2, sech2_f64x2, sigmoid_f64x2, tanh_f64x2 } from "./elementary.as";
 import { exp2_biased, exp_any_f64, exp_biased_f64, F32, LOW, MAGIC, ONE, UNBIAS_F32 } from "./exp.as";
 import { exp_f32, F32 as NEAR } from "./near.as";
 import { log1p_f64, log_f64 } from "./log1p.as";
@@ -57,4 +58,29 @@ export function log1p(s: f64): f64 {
 
 export function log(x: f64): f64 {
   return log_f64(x);
+}
+
+/** out[k] = e^x[k] − 1, f64; count is even */
+export function expm1(out: usize, x: usize, count: i32): void {
+  for (let k = <usize>0, end = <usize>count << 3; k < end; k += 16) v128.store(out + k, expm1_f64x2(v128.load(x + k)));
+}
+
+/** out[k] = log(1 + x[k]), f64; count is even */
+export function log1p_any(out: usize, x: usize, count: i32): void {
+  for (let k = <usize>0, end = <usize>count << 3; k < end; k += 16) v128.store(out + k, log1p_f64x2(v128.load(x + k)));
+}
+
+/** out[k] = tanh x[k], f64; count is even */
+export function tanh(out: usize, x: usize, count: i32): void {
+  for (let k = <usize>0, end = <usize>count << 3; k < end; k += 16) v128.store(out + k, tanh_f64x2(v128.load(x + k)));
+}
+
+/** out[k] = 1 − tanh² x[k], f64; count is even */
+export function sech2(out: usize, x: usize, count: i32): void {
+  for (let k = <usize>0, end = <usize>count << 3; k < end; k += 16) v128.store(out + k, sech2_f64x2(v128.load(x + k)));
+}
+
+/** out[k] = 1 / (1 + e^−x[k]), f64; count is even */
+export function sigmoid(out: usize, x: usize, count: i32): void {
+  for (let k = <usize>0, end = <usize>count << 3; k < end; k += 16) v128.store(out + k, sigmoid_f64x2(v128.load(x + k)));
 }

@@ -38,14 +38,18 @@ export function call<T>(name: string, ...args: unknown[]): T {
 type Dtype = "f32" | "f64";
 const dtypeOf = (x: Floats): Dtype => (x.data instanceof Float32Array ? "f32" : "f64");
 
-/** The places of each row's entries along an axis, row by row. */
-function places(shape: readonly number[], axis: number): number[][] {
-  const at = axis < 0 ? axis + shape.length : axis;
-  const size = (sizes: readonly number[]): number => sizes.reduce((total, n) => total * n, 1);
-  const inner = size(shape.slice(at + 1));
-  return Array.from({ length: size(shape.slice(0, at)) * inner }, (_, i) =>
-    Array.from({ length: shape[at] }, (_, j) => (Math.floor(i / inner) * shape[at] + j) * inner + (i % inner)),
-  );
+/** The places of each row's entries along axes, row by row; no axes are all of them. */
+function places({ shape }: Floats, axes: readonly number[]): number[][] {
+  const summed = shape.map((_, d) => axes.length === 0 || axes.includes(d) || axes.includes(d - shape.length));
+  const over = (isSummed: boolean, start: number): number[] => {
+    let at = [start];
+    shape.forEach((size, d) => {
+      const stride = shape.slice(d + 1).reduce((total, n) => total * n, 1);
+      if (summed[d] === isSummed) at = at.flatMap((k) => Array.from({ length: size }, (_, i) => k + i * stride));
+    });
+    return at;
+  };
+  return over(false, 0).map((start) => over(true, start));
 }
 
 const pick = (data: ArrayLike<number>, at: readonly number[]): number[] => at.map((k) => data[k]);
@@ -63,12 +67,12 @@ const distance = (value: number, truth: Exact | number, dtype: Dtype): number =>
 function byRow(
   out: Floats,
   x: Floats,
-  axis: number,
+  axis: number | readonly number[],
   bound: number,
   truthOf: (row: number[], i: number) => (Exact | number)[],
 ): Result {
   const dtype = dtypeOf(x);
-  const errors = places(x.shape, axis).flatMap((at, i) => {
+  const errors = places(x, [axis].flat()).flatMap((at, i) => {
     const truth = truthOf(pick(x.data, at), i);
     return at.map((k, j) => distance(out.data[k], truth[j], dtype) / bound);
   });
@@ -82,7 +86,7 @@ function byTerms(
   reference: (g: readonly number[], saved: readonly number[]) => softmaxRef.Terms[],
 ): Result {
   const dtype = dtypeOf(saved);
-  const errors = places(saved.shape, axis).flatMap((at) => {
+  const errors = places(saved, [axis]).flatMap((at) => {
     const truth = reference(new Array<number>(at.length).fill(1), pick(saved.data, at));
     return at.map((k, j) => {
       const { value, largest } = truth[j];
@@ -94,26 +98,22 @@ function byTerms(
 
 const ones = (x: Input): Input => ({ data: x.data.slice().fill(1), shape: x.shape });
 
-/** The values, and the gradient of their sum. A scalar is a row of one class. */
-export function logSoftmax(given: Input, axis: number, options: object = {}): { value: Result; gradient: Result } {
-  const x = given.shape.length === 0 ? { ...given, shape: [1] } : given;
+/** The values, and the gradient of their sum. */
+export function logSoftmax(x: Input, axis: number, options: object = {}): { value: Result; gradient: Result } {
   const value = call<Input>("logSoftmax", x, { axis, ...options });
   const gradient = call<Input>("logSoftmaxBackward", ones(x), value, { axis, ...options });
-  const shape = given.shape;
   return {
-    value: { ...byRow(value, x, axis, BOUNDS.logSoftmax[dtypeOf(x)], softmaxRef.logSoftmaxRow), shape },
-    gradient: { ...byTerms(gradient, value, axis, softmaxRef.logSoftmaxBackwardRow), shape },
+    value: byRow(value, x, axis, BOUNDS.logSoftmax[dtypeOf(x)], softmaxRef.logSoftmaxRow),
+    gradient: byTerms(gradient, value, axis, softmaxRef.logSoftmaxBackwardRow),
   };
 }
 
-export function softmax(given: Input, axis: number, options: object = {}): { value: Result; gradient: Result } {
-  const x = given.shape.length === 0 ? { ...given, shape: [1] } : given;
+export function softmax(x: Input, axis: number, options: object = {}): { value: Result; gradient: Result } {
   const value = call<Input>("softmax", x, { axis, ...options });
   const gradient = call<Input>("softmaxBackward", ones(x), value, { axis, ...options });
-  const shape = given.shape;
   return {
-    value: { ...byRow(value, x, axis, BOUNDS.softmax[dtypeOf(x)], softmaxRef.softmaxRow), shape },
-    gradient: { ...byTerms(gradient, value, axis, softmaxRef.softmaxBackwardRow), shape },
+    value: byRow(value, x, axis, BOUNDS.softmax[dtypeOf(x)], softmaxRef.softmaxRow),
+    gradient: byTerms(gradient, value, axis, softmaxRef.softmaxBackwardRow),
   };
 }
 
@@ -123,54 +123,18 @@ export function softmin(x: Input, axis: number, options: object = {}): { value: 
   return { value, gradient: { ...gradient, data: Array.from(gradient.data, (v) => -v) } };
 }
 
-/**
- * Over one axis as it stands; over several, of a transpose that has them last and is reshaped to one: the same rows, so
- * the same numbers. `axes` empty means all of them.
- */
+/** Over several axes, all of them where `axes` is empty; the gradient's dlse has the value's shape. */
 export function logSumExp(
   x: Input,
   axes: readonly number[],
   keepDims: boolean,
   options: object = {},
 ): { value: Result; gradient: Result } {
-  const rank = x.shape.length;
-  const all = x.shape.map((_, d) => d);
-  const summed = rank === 0 ? [] : axes.length === 0 ? all : [...new Set(axes.map((axis) => (axis + rank) % rank))];
-  const kept = all.filter((d) => !summed.includes(d));
-  const shape = keepDims ? x.shape.map((n, d) => (summed.includes(d) ? 1 : n)) : kept.map((d) => x.shape[d]);
-  if (summed.length === 1 && rank > 1) {
-    const axis = summed[0];
-    const value = call<Input>("logSumExp", x, { axis, ...options });
-    const gradient = call<Input>("logSumExpBackward", ones(value), x, { axis, ...options });
-    return logSumExpResults(x, axis, value, gradient, shape);
-  }
-  // 1. transpose to [kept…, summed…]; 2. rows × classes; 3. the gradient back to where its logits were
-  const order = [...kept, ...summed];
-  const strides = x.shape.map((_, d) => x.shape.slice(d + 1).reduce((total, n) => total * n, 1));
-  let from = [0];
-  for (const d of order) from = from.flatMap((k) => Array.from({ length: x.shape[d] }, (_, i) => k + i * strides[d]));
-  const columns = summed.reduce((total, d) => total * x.shape[d], 1);
-  const rows = kept.reduce((total, d) => total * x.shape[d], 1);
-  const moved = { data: x.data.map((_, k) => x.data[from[k]]), shape: [rows, columns] };
-  const value = call<Input>("logSumExp", moved, options);
-  const gradient = call<Input>("logSumExpBackward", ones(value), moved, options);
-  const results = logSumExpResults(moved, 1, value, gradient, shape);
-  const back = x.data.slice();
-  from.forEach((k, i) => {
-    back[k] = gradient.data[i];
-  });
-  return { ...results, gradient: { ...results.gradient, data: back, shape: x.shape } };
-}
-
-function logSumExpResults(
-  x: Input,
-  axis: number,
-  value: Input,
-  gradient: Input,
-  shape: number[],
-): { value: Result; gradient: Result } {
+  const all = { axis: axes, keepDims, ...options };
+  const value = call<Input>("logSumExp", x, all);
+  const gradient = call<Input>("logSumExpBackward", ones(value), x, all);
   const dtype = dtypeOf(x);
-  const errors = places(x.shape, axis).map((at, i) => {
+  const errors = places(x, axes).map((at, i) => {
     const row = pick(x.data, at);
     const truth = logSumExpRow(row);
     if (typeof truth === "number") return distance(value.data[i], truth, dtype);
@@ -179,8 +143,8 @@ function logSumExpResults(
     return off <= allowed ? off / allowed || 0 : ulpError(value.data[i], truth, dtype) / BOUNDS.logSumExp[dtype];
   });
   return {
-    value: { data: value.data, shape, error: worst(errors) },
-    gradient: byRow(gradient, x, axis, BOUNDS.gradient[dtype], (row) => logSumExpBackwardRow(1, row)),
+    value: { ...value, error: worst(errors) },
+    gradient: byRow(gradient, x, axes, BOUNDS.gradient[dtype], (row) => logSumExpBackwardRow(1, row)),
   };
 }
 
@@ -221,7 +185,7 @@ export function nllLoss(x: Input, y: Labels, options: LossOptions): { value: Res
   const loss = asFloats(call<number | Input>("nllLoss", x, y, { axis, ...options }));
   const dloss = reduction === "none" ? ones({ ...(loss as Input) }) : 1;
   const gradient = call<Input>("nllLossBackward", dloss, x, y, { axis, ...options });
-  const rows = places(x.shape, axis);
+  const rows = places(x, [axis]);
   const dtype = dtypeOf(x);
   const picked = rows.map((at, i) => exact(x.data[at[Number(y.data[i])]]));
   // "none" is exact; of a sum or mean of both signs an ulp is that of the result or of its largest term
@@ -254,7 +218,7 @@ export function crossEntropy(x: Input, y: Labels, options: LossOptions): { value
     if (!Object.is(loss.data[i], second.data[i]))
       throw new Error("crossEntropyWithGrad has another loss than crossEntropy");
   }
-  const rows = places(x.shape, axis);
+  const rows = places(x, [axis]);
   const dtype = dtypeOf(x);
   const truths = rows.map((at, i) => crossEntropyRow(pick(x.data, at), Number(y.data[i])));
   const factor = div(exact(1), exact(reduction === "mean" ? rows.length : 1));
