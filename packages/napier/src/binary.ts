@@ -115,7 +115,7 @@ export const log1mExp: Elementwise<ElementOptions> = ((logProbs: Logits, options
  * Accuracy: ≤ 4 ulp; subnormal factors keep their digits under a large g. Cost: one exponential a number, in f64.
  *
  * @example
- * logSigmoidBackward([1, 1e300], [0, 745]); // [0.5, 2.822350730471937e-24]
+ * logSigmoidBackward([1, 1e300], [0, 745]); // [0.5, 2.8223507304719374e-24]
  */
 export const logSigmoidBackward: Elementwise2<ElementOptions> = ((
   dout: Logits,

@@ -1,16 +1,7 @@
 import { rangeError, words } from "./check.ts";
 import { type Area, type Job, type KernelCall, perRow, scratch } from "./job.ts";
 import type { RowKernel } from "./kernels.ts";
-import {
-  type Data,
-  type Logits,
-  type OnnxTensor,
-  type Out,
-  type Tensor,
-  type View,
-  view,
-  type Writable,
-} from "./tensor.ts";
+import { type Data, type Logits, type Out, type View, view, type Writable } from "./tensor.ts";
 
 /** What functions of one number take last. */
 export interface ElementOptions extends Out {
@@ -20,13 +11,10 @@ export interface ElementOptions extends Out {
 
 /** An argument of any shape, no dimension included, as rows of one number each. */
 export function elements(caller: string, name: string, value: Logits, options: ElementOptions): View {
-  const own = (value as Partial<Tensor & OnnxTensor> | null)?.dims ?? (value as Partial<Tensor> | null)?.shape;
-  const isScalar = Array.isArray(own) && own.length === 0;
-  const given = isScalar ? { ...value, ["dims" in value ? "dims" : "shape"]: [1] } : value;
-  const x = view(caller, name, given as Logits, { shape: options.shape });
-  const shape = isScalar ? [1] : [...x.shape, 1];
+  const x = view(caller, name, value, { shape: options.shape });
+  const shape = [...x.shape, 1];
   const rows = x.data.length;
-  return { ...x, shape, axis: shape.length - 1, outer: rows, classes: 1, inner: 1, rows };
+  return { ...x, shape, axes: [shape.length - 1], outer: rows, classes: 1, inner: 1, rows };
 }
 
 /** A second argument of the same shape, in any kind of array: all is computed in f64. */

@@ -3,13 +3,16 @@ import { type Area, areaOf, type Prepared, perRow, scratch } from "./job.ts";
 import { rng } from "./rng.ts";
 import { runNow } from "./runner.ts";
 import {
+  type AnyData,
   allocate,
-  type Data,
+  type Computed,
   type Logits,
   type ManyRows,
   type OneRow,
   type OnnxTensor,
   type Options,
+  type Output,
+  rowShape,
   type Tensor,
   type View,
   viewWithOptions,
@@ -18,10 +21,11 @@ import {
 import { core } from "./wasm.ts";
 import { wide } from "./wide.ts";
 
+type TypedData = Exclude<AnyData, readonly number[]>;
 /** Class indices beside numbers of this kind: number[] beside number[], else Int32Array. */
-type Indices<D extends Data> = D extends readonly number[] ? number[] : Int32Array;
-type IndexTensor<D extends Data> = { readonly data: Indices<D>; readonly shape: readonly number[] };
-type OnnxIndexTensor<D extends Data> = {
+type Indices<D extends AnyData> = D extends readonly number[] ? number[] : Int32Array;
+type IndexTensor<D extends AnyData> = { readonly data: Indices<D>; readonly shape: readonly number[] };
+type OnnxIndexTensor<D extends AnyData> = {
   readonly data: Indices<D>;
   readonly dims: readonly number[];
   readonly type: "int32";
@@ -44,23 +48,26 @@ function pickable(caller: string, logits: Logits, options: Options, allowed: rea
 
 export interface TopLogProbs {
   (logits: readonly number[], k: number, options?: Options): { indices: number[]; logProbs: number[] };
-  (logits: Float32Array, k: number, options?: Options): { indices: Int32Array; logProbs: Float32Array };
-  (logits: Float64Array, k: number, options?: Options): { indices: Int32Array; logProbs: Float64Array };
-  <D extends Data>(
+  <D extends TypedData>(logits: D, k: number, options?: Options): { indices: Int32Array; logProbs: Computed<D> };
+  <D extends AnyData>(
     logits: OnnxTensor<D>,
     k: number,
     options?: Options,
-  ): { indices: OnnxIndexTensor<D>; logProbs: OnnxTensor<D> };
-  <D extends Data>(logits: Tensor<D>, k: number, options?: Options): { indices: IndexTensor<D>; logProbs: Tensor<D> };
+  ): { indices: OnnxIndexTensor<D>; logProbs: OnnxTensor<Computed<D>> };
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    k: number,
+    options?: Options,
+  ): { indices: IndexTensor<D>; logProbs: Tensor<Computed<D>> };
 }
 
 function prepareTopLogProbs(
   logits: Logits,
   k: number,
   options: Options = {},
-): Prepared<{ indices: unknown; logProbs: Logits }> {
+): Prepared<{ indices: unknown; logProbs: Output }> {
   const caller = "topLogProbs";
-  const x = pickable(caller, logits, options, ["shape", "axis"]);
+  const x = pickable(caller, logits, options, ["shape", "axis", "dtype"]);
   if (!Number.isInteger(k) || k < 1 || k > x.classes) {
     throw rangeError(caller, "k", `an integer from 1 to ${x.classes}`, k);
   }
@@ -76,7 +83,7 @@ function prepareTopLogProbs(
     { kernel: `top_${x.dtype}`, areas: [0, 1, 2], numbers },
     { kernel: `log_probs_of_${x.dtype}`, areas: [0, 2], numbers },
   ] as const;
-  const shape = x.shape.map((size, d) => (d === x.axis ? k : size));
+  const shape = x.shape.map((size, d) => (x.axes.includes(d) ? k : size));
   return {
     family: core,
     job: { rows: x.rows, classes: x.classes, areas, calls },
@@ -102,7 +109,7 @@ function prepareTopLogProbs(
  *
  * @example
  * topLogProbs([0, 1000, 1000], 2).indices; // [1, 2]
- * topLogProbs([40, 0, 1], 1).logProbs; // [-1.579653939814545e-17]
+ * topLogProbs([40, 0, 1], 1).logProbs; // [-1.5796578428307375e-17]
  */
 export const topLogProbs: TopLogProbs = ((logits: Logits, k: number, options?: Options) =>
   runNow(prepareTopLogProbs(logits, k, options))) as TopLogProbs;
@@ -119,12 +126,12 @@ export interface SampleOptions extends Options {
 }
 
 export interface Sample {
-  (logits: Data, options: SampleOptions & OneRow): number;
+  (logits: AnyData, options: SampleOptions & OneRow): number;
   (logits: readonly number[], options: SampleOptions & ManyRows): number[];
-  (logits: Float32Array | Float64Array, options: SampleOptions & ManyRows): Int32Array;
-  <D extends Data>(logits: D, options: SampleOptions): number | Indices<D>;
-  <D extends Data>(logits: OnnxTensor<D>, options: SampleOptions): OnnxIndexTensor<D>;
-  <D extends Data>(logits: Tensor<D>, options: SampleOptions): IndexTensor<D>;
+  (logits: TypedData, options: SampleOptions & ManyRows): Int32Array;
+  <D extends AnyData>(logits: D, options: SampleOptions): number | Indices<D>;
+  <D extends AnyData>(logits: OnnxTensor<D>, options: SampleOptions): OnnxIndexTensor<D>;
+  <D extends AnyData>(logits: Tensor<D>, options: SampleOptions): IndexTensor<D>;
 }
 
 function checkSampling(caller: string, { temperature = 1, topK, topP = 1, seed }: SampleOptions): void {
@@ -157,7 +164,7 @@ function uniforms(seed: number, rows: number): Float64Array {
 
 function prepareSample(logits: Logits, options: SampleOptions = {} as SampleOptions): Prepared<unknown> {
   const caller = "sample";
-  const x = pickable(caller, logits, options, ["shape", "axis", "temperature", "topK", "topP", "seed"]);
+  const x = pickable(caller, logits, options, ["shape", "axis", "dtype", "temperature", "topK", "topP", "seed"]);
   checkSampling(caller, options);
   const { temperature = 1, topK = x.classes, topP = 1, seed } = options;
   const drawn = allocateIndices(x, x.rows);
@@ -181,7 +188,7 @@ function prepareSample(logits: Logits, options: SampleOptions = {} as SampleOpti
     job: { rows: x.rows, classes, areas, calls },
     finish: () => {
       if (x.kind === "flat" && x.shape.length === 1) return drawn[0];
-      const shape = x.shape.filter((_, d) => d !== x.axis);
+      const shape = rowShape(x);
       return wrapIndices(x, drawn, shape);
     },
   };
