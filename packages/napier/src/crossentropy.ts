@@ -155,18 +155,38 @@ export function prepareCrossEntropyWithGrad(
 /**
  * Cross-entropy between logits and true classes: logSoftmax and nllLoss in one.
  *
- *   loss[i] = log Σ_k exp(x[i, k]) − x[i, y[i]];  "mean": Σ_i loss[i] / rows
+ *   loss[i] = −w[y[i]]·logSoftmax(x)[i, y[i]];  "mean": Σ_i loss[i] / Σ_i w[y[i]] over the rows that count
  *
- * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
+ * With labelSmoothing ε the target is a class to 1 − ε, and to ε all K classes that the mask keeps, each by its own weight;
+ * "mean" still divides by the weights of the true classes, as PyTorch does (pytorch#63004, pytorch#104776):
+ *
+ *   loss[i] = −(1 − ε)·w[y[i]]·logp[i, y[i]] − ε/K·Σ_j w[j]·logp[i, j]
+ *
+ * zLoss adds z·lse[i]² to each row, lse after softcap and temperature (PaLM, arXiv:2204.02311, section 5); "mean" divides
+ * that by the number of rows that count, whatever their weights, as Liger does.
+ *
+ * @param logits  x, any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
  * @param targets  the true class of each row: number (one row), number[], Int32Array, BigInt64Array or a tensor of these
  * @param options.reduction  "mean" (default), "sum" or "none"
+ * @param options.weight  w, a finite number from 0 for each class; 1 without it
+ * @param options.ignoreIndex  rows with this target are left out: loss and gradient 0, whatever their logits are
+ * @param options.labelSmoothing  ε from 0 to 1
+ * @param options.mask  1 keeps a class of a row, 0 leaves it out: as if it were not there; it broadcasts to the logits' shape
+ * @param options.zLoss  z, a finite number from 0
+ * @param options.softcap  c > 0: the logits become c·tanh(x / c) (Gemma 2, arXiv:2408.00118)
+ * @param options.temperature  T > 0: the logits, after softcap, are divided by it
  * @param options  `shape`, `axis`, `dtype`, `out` (for "none") as in logSoftmax
  * @returns a number; with "none" one for each row, in the kind of the logits
- * @throws {RangeError} a target is not a class; not one target for each row; no classes
+ * @throws {RangeError} a target is neither a class nor ignoreIndex; not one target for each row; an option out of its
+ * range; no classes
  *
- * Edges: a NaN or +∞ in a row, or nothing but −∞, gives NaN; a target at −∞ gives +∞; no rows give 0.
- * Accuracy: ≤ 2 ulp (f32), ≤ 4 ulp (f64), near 0 included; never below 0. With "none" the very bits of
- * nllLoss(logSoftmax(x), y). Cost: reads x twice in cache.
+ * Edges: a NaN or +∞ in a row, or nothing but −∞, gives NaN; a target at −∞, or masked, gives +∞, with labelSmoothing any
+ * class at −∞ does; a weight of 0 leaves nothing of +∞. A row masked whole is left out. No rows, none that count, and
+ * weights that sum to 0 give a mean of 0 (PyTorch: NaN, pytorch#70348). softcap makes −c of −∞.
+ * Accuracy: ≤ 2 ulp (f32), ≤ 4 ulp (f64), near 0 included; never below 0; with softcap, of the capped logits as f64 has
+ * them, with zLoss of the largest of loss and z·(|m / T| + log of the rest)². With "none", without weights and what is
+ * computed in f64, the very bits of nllLoss(logSoftmax(x), y).
+ * Cost: reads x twice in cache; labelSmoothing, zLoss, softcap and temperature are computed in f64, about three times slower.
  * Source: PyTorch's cross_entropy, ONNX's SoftmaxCrossEntropyLoss
  *
  * @example
@@ -181,7 +201,7 @@ export const crossEntropy: Loss<CrossEntropyOptions> = ((
 /**
  * Cross-entropy and its gradient in one pass over the logits.
  *
- *   dlogits[i, j] = softmax(x)[i, j] − [j = y[i]], divided by the rows for "mean"
+ *   dlogits[i, j] = w[y[i]]·(softmax(x)[i, j] − [j = y[i]]), divided by Σ_i w[y[i]] for "mean"
  *
  * The true class's entry is computed as minus the sum of the others: p − 1 is 0 long before the gradient is.
  *
@@ -190,10 +210,13 @@ export const crossEntropy: Loss<CrossEntropyOptions> = ((
  * @param options  as in crossEntropy; `out` receives the gradient and may be the logits' own array
  * @returns `loss` as crossEntropy returns it, and `dlogits` in the logits' kind, dtype and shape; with "none" the
  * gradient of each row's own loss
- * @throws {RangeError} a target is not a class; not one target for each row; no classes
+ * @throws {RangeError} a target is neither a class nor ignoreIndex; not one target for each row; an option out of its
+ * range; no classes
  *
- * Edges: a row whose loss is NaN has a NaN gradient; a target at −∞ has loss +∞ and gradient p − onehot.
- * Accuracy: gradient ≤ 4 ulp (f32), ≤ 8 ulp (f64), the true class included. Cost: reads x twice, writes twice, in cache.
+ * Edges: a row whose loss is NaN has a NaN gradient; a target at −∞ has loss +∞ and gradient p − onehot. Masked classes and
+ * rows that are left out have a gradient of 0.
+ * Accuracy: gradient ≤ 4 ulp (f32), ≤ 8 ulp (f64), the true class included; with labelSmoothing or zLoss ≤ 4 ulp of its
+ * largest term. Cost: reads x twice, writes twice, in cache.
  * Source: as crossEntropy; scikit-learn, PyTorch and JAX return 0 where p rounds to 1
  *
  * @example

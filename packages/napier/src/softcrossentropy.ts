@@ -109,7 +109,7 @@ export const softCrossEntropy: Loss<SoftCrossEntropyOptions, false, Logits> = ((
  * @throws {RangeError} the two shapes differ; an option out of its range; no classes
  *
  * Edges: a row whose loss is NaN has a NaN gradient; masked classes have a gradient of 0.
- * Accuracy: ≤ 4 ulp (f32), ≤ 8 ulp (f64) of the largest term. Cost: as softCrossEntropy, and writes x once.
+ * Accuracy: ≤ 4 ulp of the largest term, with softcap ≤ 8 ulp (f64). Cost: as softCrossEntropy, and writes x once.
  * Source: as softCrossEntropy
  *
  * @example

@@ -26,10 +26,10 @@ export class Steps {
 
   /** `write` makes rows in f64, which leave by `out` in the dtype of x. */
   leave(x: View, out: Writable, write: (rows: number) => void): void {
-    if (x.dtype === "f64") return write(this.area(areaOf(x, undefined, out)));
-    const rows = this.area(scratch("f64", x.classes));
+    const area = areaOf(x, undefined, out);
+    const rows = this.area(x.dtype === "f64" ? area : scratch("f64", x.classes));
     write(rows);
-    this.call("narrow_f32", [this.area(areaOf(x, undefined, out)), rows]);
+    if (x.dtype === "f32") this.call("narrow_f32", [this.area(area), rows]);
   }
 }
 
