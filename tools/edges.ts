@@ -1,7 +1,7 @@
 /** Makes docs/edges.md from the table that the tests run through every entry point. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { TABLE } from "./edgetable.ts";
+import { BCE_TABLE, BINARY_TABLE, TABLE } from "./edgetable.ts";
 
 const value = (x: number): string => (Object.is(x, -0) ? "−0" : String(x).replace("Infinity", "∞").replace("-", "−"));
 const list = (xs: readonly number[]): string => `[${xs.map(value).join(", ")}]`;
@@ -11,6 +11,14 @@ export function edgesPage(): string {
     ({ name, row, y, lse, softmax, logSoftmax, loss, grad }) =>
       `| ${name} | ${list(row)} | ${value(lse)} | ${list(softmax)} | ${list(logSoftmax)} | ${y} | ${value(loss)} | ${list(grad)} |`,
   );
+  const binary = BINARY_TABLE.map(
+    ({ x, logSigmoid, log1pExp, log1mExp }) =>
+      `| ${[x, ...logSigmoid, ...log1pExp, ...log1mExp].map(value).join(" | ")} |`,
+  );
+  const bce = BCE_TABLE.map((entry) => {
+    const { weight = 1, posWeight = 1 } = entry as { weight?: number; posWeight?: number };
+    return `| ${[entry.x, entry.t, weight, posWeight, entry.loss, entry.grad].map(value).join(" | ")} |`;
+  });
   return `# Edges
 
 Made by tools/edges.ts (npm run gen) from the table that packages/napier/test/edges.test.ts runs. Do not edit.
@@ -28,6 +36,24 @@ ${rows.join("\n")}
 - \`logSoftmaxBackward\`: where the log-probability is −∞ the gradient passes unchanged; a NaN in dlogProbs makes its row NaN. \`softmaxBackward\`: p = 0 gives 0; a NaN makes its row NaN.
 - \`logSumExpBackward\`: a dlse of ±∞ or NaN multiplies the softmax as it is rounded; 0·∞ is NaN.
 - Results that underflow are +0: the winner of [0, −110] in f32 has log-probability 0, its gradient is 0.
+
+## Binary
+
+Number by number, whatever stands beside it, and in every kind of array (in Float32Array the numbers are rounded). Gradients are those of …Backward for g = 1.
+
+| x | logSigmoid | gradient | log1pExp | gradient | log1mExp | gradient |
+|---|---|---|---|---|---|---|
+${binary.join("\n")}
+
+- An infinite g stays infinite at every finite x, however small the factor; at an infinite x a factor of 0 makes it NaN. g = 0 gives 0, but NaN for log1mExp at x = 0.
+
+\`bceWithLogits\` with "none", and the gradient of \`bceWithLogitsWithGrad\`:
+
+| x | target | weight | posWeight | loss | gradient |
+|---|---|---|---|---|---|
+${bce.join("\n")}
+
+- 0·log 0 = 0: a term whose factor (weight·posWeight·t, or weight·(1 − t)) is 0 adds nothing, but NaN stays NaN. No numbers: a mean or sum of 0.
 `;
 }
 

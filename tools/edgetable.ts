@@ -95,3 +95,36 @@ export const TABLE = [
   { name: "one class", row: [7], y: 0, lse: 7, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
   { name: "one class, −0", row: [-0], y: 0, lse: 0, softmax: [1], logSoftmax: [0], loss: 0, grad: [0] },
 ] as const;
+
+const ln2 = Math.LN2;
+
+/** What the functions of one number answer, and their gradients for g = 1. */
+export const BINARY_TABLE = [
+  { x: nan, logSigmoid: [nan, nan], log1pExp: [nan, nan], log1mExp: [nan, nan] },
+  { x: inf, logSigmoid: [0, 0], log1pExp: [inf, 1], log1mExp: [nan, nan] },
+  { x: -inf, logSigmoid: [-inf, 1], log1pExp: [0, 0], log1mExp: [0, 0] },
+  { x: 0, logSigmoid: [-ln2, 0.5], log1pExp: [ln2, 0.5], log1mExp: [-inf, -inf] },
+  { x: -0, logSigmoid: [-ln2, 0.5], log1pExp: [ln2, 0.5], log1mExp: [-inf, -inf] },
+  { x: 1000, logSigmoid: [0, 0], log1pExp: [1000, 1], log1mExp: [nan, nan] },
+  { x: -1000, logSigmoid: [-1000, 1], log1pExp: [0, 0], log1mExp: [0, 0] },
+] as const;
+
+/** What bceWithLogits answers for logit x and target t, and its gradient; factors are 1 where they are not there. */
+export const BCE_TABLE = [
+  { x: nan, t: 1, loss: nan, grad: nan },
+  { x: 0, t: nan, loss: nan, grad: nan },
+  { x: inf, t: 1, loss: 0, grad: 0 },
+  { x: inf, t: 0, loss: inf, grad: 1 },
+  { x: inf, t: 0.5, loss: inf, grad: 0.5 },
+  { x: -inf, t: 0, loss: 0, grad: 0 },
+  { x: -inf, t: 1, loss: inf, grad: -1 },
+  { x: 1000, t: 1, loss: 0, grad: 0 },
+  { x: 1000, t: 0, loss: 1000, grad: 1 },
+  { x: -1000, t: 1, loss: 1000, grad: -1 },
+  { x: -0, t: 1, loss: ln2, grad: -0.5 },
+  { x: 1000, t: 1.5, loss: -500, grad: -0.5 },
+  { x: inf, t: 1.5, loss: -inf, grad: -0.5 },
+  { x: inf, t: 0, weight: 0, loss: 0, grad: 0 },
+  { x: -inf, t: 1, posWeight: 0, loss: 0, grad: 0 },
+  { x: nan, t: 1, weight: 0, loss: nan, grad: nan },
+] as const;

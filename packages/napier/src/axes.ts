@@ -62,40 +62,46 @@ function overAxes(x: View, axes: readonly number[]): View {
   return { ...moved, data: arrange(moved, x.data) };
 }
 
-/** Calls `run` for each stretch of the transpose that is one stretch of the argument: where they begin, and its step there. */
-function stretches(
-  { shape, order = [] }: View,
-  run: (at: number, step: number, moved: number, count: number) => void,
+/** Walks an array of these sizes, row-major, while `at` moves by a stride for each axis: `run` gets each stretch of the last axis. */
+export function walk(
+  sizes: readonly number[],
+  strides: readonly number[],
+  run: (at: number, step: number, to: number, count: number) => void,
 ): void {
-  const strides = order.map((d) => product(shape.slice(d + 1)));
-  const last = order.length - 1;
-  const count = shape[order[last]];
-  const index = order.map(() => 0);
-  const total = product(shape);
-  for (let moved = 0, at = 0; moved < total; moved += count) {
-    run(at, strides[last], moved, count);
+  const last = sizes.length - 1;
+  const [count, step] = last < 0 ? [1, 0] : [sizes[last], strides[last]];
+  const index = sizes.map(() => 0);
+  const total = product(sizes);
+  for (let to = 0, at = 0; to < total; to += count) {
+    run(at, step, to, count);
     for (let n = last - 1; n >= 0; n--) {
       at += strides[n];
-      if (++index[n] < shape[order[n]]) break;
+      if (++index[n] < sizes[n]) break;
       at -= strides[n] * index[n];
       index[n] = 0;
     }
   }
 }
 
+function walkTranspose({ shape, order = [] }: View, run: Parameters<typeof walk>[2]): void {
+  const sizes = order.map((d) => shape[d]);
+  const strides = order.map((d) => product(shape.slice(d + 1)));
+  walk(sizes, strides, run);
+}
+
 /** What stands as the argument does, in the order in which the kernels see it. */
 export function arrange<D extends Data | Uint8Array>(x: View, data: D): D {
   if (x.order === undefined) return data;
   const out = data instanceof Uint8Array ? new Uint8Array(data.length) : allocate({ data }, data.length);
-  stretches(x, (at, step, moved, count) => {
-    for (let j = 0; j < count; j++) out[moved + j] = data[at + j * step];
+  walkTranspose(x, (at, step, to, count) => {
+    for (let j = 0; j < count; j++) out[to + j] = data[at + j * step];
   });
   return out as Data | Uint8Array as D;
 }
 
 /** What kernels wrote, back to where the argument has it. */
 export function putBack(x: View, data: Data, out: Writable): void {
-  stretches(x, (at, step, moved, count) => {
-    for (let j = 0; j < count; j++) out[at + j * step] = data[moved + j];
+  walkTranspose(x, (at, step, from, count) => {
+    for (let j = 0; j < count; j++) out[at + j * step] = data[from + j];
   });
 }

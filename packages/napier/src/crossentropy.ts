@@ -37,7 +37,7 @@ function read(caller: string, logits: Logits, targets: Targets, options: CrossEn
   const { weight, ignoreIndex } = options;
   const x = view(caller, "logits", logits, options);
   const classWeights = weight === undefined ? undefined : classWeightsOf(caller, weight, x);
-  const mask = options.mask === undefined ? undefined : maskOf(caller, options.mask, x);
+  const mask = maskOf(caller, options.mask, x);
   const y = classIndices(caller, targets, x, "logits", ignoreIndex);
   const left = ignoreIndex === undefined && mask === undefined ? undefined : leftOut(x, y, mask);
   return { reduction, x, y, mask, classWeights, rows: counted(x.rows, left, classWeights, y, reduction) };

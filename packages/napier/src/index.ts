@@ -9,7 +9,7 @@ export {
   logSigmoid,
   logSigmoidBackward,
 } from "./binary.ts";
-export type { Mask } from "./broadcast.ts";
+export type { Mask, Weights } from "./broadcast.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
 export type { Half } from "./half.ts";
 export { logSumExp, logSumExpBackward } from "./logsumexp.ts";

@@ -1,18 +1,17 @@
-import type { Mask } from "./broadcast.ts";
+import type { Mask, Weights } from "./broadcast.ts";
 import { checkNumber } from "./check.ts";
 import type { LossOptions } from "./reduction.ts";
-import type { Data } from "./tensor.ts";
 
 export interface NllOptions extends LossOptions {
   /** a finite number from 0 for each class: a row counts as much as its class */
-  weight?: Data;
+  weight?: Weights;
   /** rows with this target are left out, whatever their logits are */
   ignoreIndex?: number;
 }
 
 export interface SoftCrossEntropyOptions extends LossOptions {
   /** a finite number from 0 for each class: its terms are multiplied by it */
-  weight?: Data;
+  weight?: Weights;
   /** ε from 0 to 1: this part of a row's target goes to all classes alike */
   labelSmoothing?: number;
   /** 1 keeps a class of a row, 0 leaves it out */

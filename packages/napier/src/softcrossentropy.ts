@@ -20,7 +20,7 @@ function read(caller: string, logits: Logits, targets: Logits, options: SoftOpti
   const q = viewLike(caller, "targets", targets, x, options);
   if (x.classes === 0) throw rangeError(caller, "logits", "at least 1 class", words("0"));
   const classWeights = weight === undefined ? undefined : classWeightsOf(caller, weight, x);
-  const mask = options.mask === undefined ? undefined : maskOf(caller, options.mask, x);
+  const mask = maskOf(caller, options.mask, x);
   const left = mask === undefined ? undefined : leftOut(x, undefined, mask);
   const count = left === undefined ? x.rows : left.reduce((sum, isLeft) => sum - isLeft, x.rows);
   return {

@@ -145,7 +145,7 @@ export function fromRows(rows: readonly (readonly number[])[]): { data: Float64A
 
 export const product = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
-const isFlat = (value: unknown): value is AnyData => Array.isArray(value) || ArrayBuffer.isView(value);
+export const isFlat = (value: unknown): value is AnyData => Array.isArray(value) || ArrayBuffer.isView(value);
 
 /** Reads an argument; every error about data, shape and axis is thrown here. */
 function read(caller: string, name: string, value: Logits, options: Options): View {

@@ -1,11 +1,19 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { edgesPage } from "../../../tools/edges.ts";
-import { TABLE } from "../../../tools/edgetable.ts";
+import { BCE_TABLE, BINARY_TABLE, TABLE } from "../../../tools/edgetable.ts";
 import { typed } from "../../../tools/hostile.ts";
 import {
+  bceWithLogits,
+  bceWithLogitsWithGrad,
   crossEntropy,
   crossEntropyWithGrad,
+  log1mExp,
+  log1mExpBackward,
+  log1pExp,
+  log1pExpBackward,
+  logSigmoid,
+  logSigmoidBackward,
   logSoftmax,
   logSoftmaxBackward,
   logSumExp,
@@ -93,6 +101,57 @@ describe.each(["f32", "f64", "number[]"] as const)("edges in %s", (kind) => {
       }
     }
   }
+
+  // in f32 rounded once: both parts are correctly rounded in f64
+  const own = (values: readonly number[]) => Array.from(make(values));
+  const FUNCTIONS = {
+    logSigmoid: [logSigmoid, logSigmoidBackward],
+    log1pExp: [log1pExp, log1pExpBackward],
+    log1mExp: [log1mExp, log1mExpBackward],
+  } as const;
+
+  for (const [name, [f, back]] of Object.entries(FUNCTIONS)) {
+    test(`${name}: the table, alone and beside any other number`, () => {
+      for (const entry of BINARY_TABLE) {
+        const [value, gradient] = own(entry[name as keyof typeof FUNCTIONS]);
+        same([...f(make([entry.x]))], [value], `${name}(${entry.x})`);
+        same([...back(make([1]), make([entry.x]))], [gradient], `${name}Backward(1, ${entry.x})`);
+        for (const { x } of BINARY_TABLE) {
+          same([f(make([x, entry.x]))[1], f(make([entry.x, x]))[0]], [value, value], `${name} beside ${x}`);
+        }
+      }
+    });
+  }
+
+  test("gradients of ±∞ and 0", () => {
+    same([...logSigmoidBackward(make([inf, -inf, inf]), make([1000, 0, inf]))], [inf, -inf, nan], "logSigmoidBackward");
+    same([...log1pExpBackward(make([inf, 0, inf]), make([-1000, 3, -inf]))], [inf, 0, nan], "log1pExpBackward");
+    same([...log1mExpBackward(make([inf, inf, 0]), make([-1000, -inf, 0]))], [-inf, nan, nan], "log1mExpBackward");
+    same([...log1mExpBackward(make([0, nan]), make([-1, -1]))], [0, nan], "log1mExpBackward");
+  });
+
+  test("bceWithLogits: the table, alone and beside any other number", () => {
+    const factors = (entry: object) => {
+      const { weight = 1, posWeight = 1 } = entry as { weight?: number; posWeight?: number };
+      return [weight, posWeight];
+    };
+    for (const entry of BCE_TABLE) {
+      const expected = own([entry.loss, entry.grad]);
+      for (const other of [entry, ...BCE_TABLE]) {
+        const [weight, posWeight] = factors(entry).map((factor, n) => [factor, factors(other)[n]]);
+        const args = [make([entry.x, other.x]), make([entry.t, other.t])] as const;
+        const options = { weight, posWeight, reduction: "none" } as const;
+        const { loss, dlogits } = bceWithLogitsWithGrad(...args, options);
+        same([loss[0], dlogits[0]], expected, `x ${entry.x}, t ${entry.t}, weights ${weight[0]} and ${posWeight[0]}`);
+        same([bceWithLogits(...args, options)[0]], [expected[0]], `bceWithLogits of ${entry.x}, ${entry.t}`);
+      }
+      const { x, t } = entry;
+      const [weight, posWeight] = factors(entry);
+      expect(bceWithLogits(make([x]), make([t]), { weight, posWeight })).toBe(expected[0]);
+    }
+    expect(bceWithLogits(make([]), make([]))).toBe(0);
+    expect(bceWithLogitsWithGrad(make([]), make([]))).toEqual({ loss: 0, dlogits: make([]) });
+  });
 
   test("an empty row", () => {
     same([logSumExp(make([]))], [-inf], "logSumExp");

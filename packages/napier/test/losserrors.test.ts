@@ -60,7 +60,7 @@ const MESSAGES: [() => unknown, string][] = [
   ],
   [
     () => nllLossBackward(1, [1, 2], 0, { weight: wrong("1") }),
-    'TypeError: nllLossBackward: options.weight expected number[], Float32Array or Float64Array, got "1"',
+    'TypeError: nllLossBackward: options.weight expected number[], Float32Array, Float64Array or a tensor of these, got "1"',
   ],
   // smoothing, zLoss, softcap, temperature
   [

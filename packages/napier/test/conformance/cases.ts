@@ -1,4 +1,5 @@
 /** A case of a suite in our words: which operation, and which of its results stand beside which of theirs. */
+import * as binary from "./binary.ts";
 import { classes, isStored, type OnnxCase, type Stored, type TorchCase, tensor } from "./load.ts";
 import type { LossOptions } from "./losses.ts";
 import * as losses from "./losses.ts";
@@ -104,9 +105,19 @@ function runTorch({ op, input, args, kwargs, output, grad_input }: TorchCase): C
     case "kl_div":
       return later("klDiv");
     case "logsigmoid":
-      return later("logSigmoid");
-    case "binary_cross_entropy_with_logits":
-      return later("bceWithLogits");
+      return both(binary.logSigmoid(x()));
+    case "binary_cross_entropy_with_logits": {
+      const { weight, pos_weight: posWeight, reduction = "mean", ...others } = rest;
+      if (Object.keys(others).length > 0)
+        throw new Error(`options ${Object.keys(others).join(", ")} have no name here`);
+      return both(
+        binary.bceWithLogits(x(), tensor(first as Stored), {
+          reduction: reduction as binary.BceOptions["reduction"],
+          ...(isStored(weight) && { weight: tensor(weight) }),
+          ...(isStored(posWeight) && { posWeight: tensor(posWeight) }),
+        }),
+      );
+    }
   }
   throw new Error(`an operation ${op} of PyTorch`);
 }

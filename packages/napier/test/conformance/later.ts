@@ -25,22 +25,10 @@ const LATER: Record<string, Record<string, string>> = {
       masked.softmax#18 masked.softmax#19 masked.softmin#2 masked.softmin#4 masked.softmin#6 masked.softmin#8
       masked.softmin#10 masked.softmin#12 masked.softmin#13 masked.softmin#14 masked.softmin#15
       masked.softmin#17 masked.softmin#21 masked.softmin#24`,
-    bceWithLogits: `
-      nn.functional.binary_cross_entropy_with_logits#2 nn.functional.binary_cross_entropy_with_logits#3
-      nn.functional.binary_cross_entropy_with_logits#5 nn.functional.binary_cross_entropy_with_logits#6
-      nn.functional.binary_cross_entropy_with_logits#8 nn.functional.binary_cross_entropy_with_logits#9
-      nn.functional.binary_cross_entropy_with_logits#10 nn.functional.binary_cross_entropy_with_logits#11
-      nn.functional.binary_cross_entropy_with_logits#12 nn.functional.binary_cross_entropy_with_logits#14
-      nn.functional.binary_cross_entropy_with_logits#15 nn.functional.binary_cross_entropy_with_logits#16
-      nn.functional.binary_cross_entropy_with_logits#17 nn.functional.binary_cross_entropy_with_logits#21
-      nn.functional.binary_cross_entropy_with_logits#23 nn.functional.binary_cross_entropy_with_logits#24
-      nn.functional.binary_cross_entropy_with_logits#25`,
     klDiv: `
       nn.functional.kl_div#1 nn.functional.kl_div#3 nn.functional.kl_div#4 nn.functional.kl_div#5
       nn.functional.kl_div#7 nn.functional.kl_div#8 nn.functional.kl_div#10 nn.functional.kl_div#12
       nn.functional.kl_div#13 nn.functional.kl_div#14 nn.functional.kl_div#15`,
-    logSigmoid: `
-      nn.functional.logsigmoid#1 nn.functional.logsigmoid#3`,
   },
 };
 

@@ -4,6 +4,7 @@ import { add, div, type Exact, exact, mul, neg, sub, toF64, ZERO } from "../../s
 import { softCrossEntropyRow, softTargets } from "../../src/kernels/softcrossentropy.ref.ts";
 import { ulpOf } from "../../src/ulp.ts";
 import {
+  asFloats,
   byRow,
   call,
   type Dtype,
@@ -34,10 +35,6 @@ interface Both {
 
 /** Classes are on axis 1, or are all there is. */
 const classAxis = (x: Floats): number => (x.shape.length > 1 ? 1 : 0);
-
-function asFloats(loss: number | Input): Floats {
-  return typeof loss === "number" ? { data: [loss], shape: [] } : loss;
-}
 
 /** What a mean of rows of these weights divides by; 1 for other reductions, and where it would be 0. */
 function divisorOf(weights: readonly number[], reduction: Reduction): Exact {

@@ -146,3 +146,7 @@ export function logSumExp(
     gradient: byRow(gradient, x, axes, BOUNDS.gradient[dtype], (row) => logSumExpBackwardRow(1, row)),
   };
 }
+
+export function asFloats(loss: number | Input): Floats {
+  return typeof loss === "number" ? { data: [loss], shape: [] } : loss;
+}
