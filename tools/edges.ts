@@ -1,7 +1,7 @@
 /** Makes docs/edges.md from the table that the tests run through every entry point. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { BCE_TABLE, BINARY_TABLE, TABLE } from "./edgetable.ts";
+import { BCE_TABLE, BINARY_TABLE, LOSS_TABLE, TABLE } from "./edgetable.ts";
 
 const value = (x: number): string => (Object.is(x, -0) ? "−0" : String(x).replace("Infinity", "∞").replace("-", "−"));
 const list = (xs: readonly number[]): string => `[${xs.map(value).join(", ")}]`;
@@ -18,6 +18,11 @@ export function edgesPage(): string {
   const bce = BCE_TABLE.map((entry) => {
     const { weight = 1, posWeight = 1 } = entry as { weight?: number; posWeight?: number };
     return `| ${[entry.x, entry.t, weight, posWeight, entry.loss, entry.grad].map(value).join(" | ")} |`;
+  });
+  const losses = LOSS_TABLE.map(({ name, row, target, options = {}, loss, grad }) => {
+    const given = Object.entries(options).map(([key, v]) => `${key} ${typeof v === "number" ? value(v) : list(v)}`);
+    const y = typeof target === "number" ? value(target) : list(target);
+    return `| ${name} | ${list(row)} | ${y} | ${given.join(", ")} | ${value(loss)} | ${list(grad)} |`;
   });
   return `# Edges
 
@@ -36,6 +41,17 @@ ${rows.join("\n")}
 - \`logSoftmaxBackward\`: where the log-probability is −∞ the gradient passes unchanged; a NaN in dlogProbs makes its row NaN. \`softmaxBackward\`: p = 0 gives 0; a NaN makes its row NaN.
 - \`logSumExpBackward\`: a dlse of ±∞ or NaN multiplies the softmax as it is rounded; 0·∞ is NaN.
 - Results that underflow are +0: the winner of [0, −110] in f32 has log-probability 0, its gradient is 0.
+
+## Options of the losses
+
+\`crossEntropy\` with "none", of probabilities \`softCrossEntropy\`, and the gradient; alone, in a batch and along another axis.
+
+| row | logits | target | options | loss | gradient |
+|---|---|---|---|---|---|
+${losses.join("\n")}
+
+- What is left out, a row that is ignored or masked whole, counts neither in a sum nor in what a mean divides by. Nothing that counts, or weights that sum to 0: a mean of 0, gradients of 0.
+- A term whose target or weight is 0 adds nothing, at −∞ or masked, but a NaN in a row that counts stays NaN.
 
 ## Binary
 
