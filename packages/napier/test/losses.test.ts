@@ -226,3 +226,123 @@ describe("gradients against central differences", () => {
     );
   });
 });
+
+describe("examples of optax's documentation (optax/losses/_classification.py), to the four digits printed there", () => {
+  const printed = (losses: readonly number[]) => losses.map((v) => Number(v.toFixed(4)));
+  const logits = { data: [1.2, -0.8, -0.5, 0.9, -1.2, 1.1], shape: [2, 3] };
+  const none = { reduction: "none" } as const;
+
+  test("softmax_cross_entropy, safe_softmax_cross_entropy", () => {
+    const labels = { data: [1, 0, 0, 0, 1, 0], shape: [2, 3] };
+    expect(printed(softCrossEntropy(logits, labels, none).data)).toEqual([0.2761, 2.9518]);
+    // −∞ where the label is 0
+    const safe = softCrossEntropyWithGrad([-Infinity, 0, 0], [0, 1, 0]);
+    expect([safe.loss, ...safe.dlogits]).toEqual([Math.LN2, 0, -0.5, 0.5]);
+  });
+
+  test("softmax_cross_entropy_with_integer_labels", () => {
+    expect(printed(crossEntropy(logits, [0, 1], none).data)).toEqual([0.2761, 2.9518]);
+    const counting = { data: Array.from({ length: 24 }, (_, k) => k), shape: [1, 2, 12] };
+    expect(printed(crossEntropy(counting, [5, 11], none).data)).toEqual([6.4587, 0.4587]);
+  });
+});
+
+describe.each(["f32", "f64"] as const)("bugs of peers, in %s", (dtype) => {
+  const of = (...values: number[]) => typed(values, dtype) as Float64Array;
+
+  test("PyTorch: probabilities as targets make the loss NaN where a class is at −∞", () => {
+    const { loss, dlogits } = softCrossEntropyWithGrad(of(2, -inf, 2), of(0.5, 0, 0.5));
+    expect([loss, ...dlogits]).toEqual([of(Math.LN2)[0], 0, 0, 0]);
+  });
+
+  test("tfjs categoricalCrossentropy clips at 1e-7: a confidently wrong sample has loss 16.118 and gradient 0", () => {
+    const { loss, dlogits } = softCrossEntropyWithGrad(of(800, 0), of(0, 1));
+    expect([loss, ...dlogits]).toEqual([800, 1, -1]);
+  });
+
+  test("the winner's gradient is p − q: 0 long before q' of the others is", () => {
+    const tiny = dtype === "f32" ? 2 ** -40 : 2 ** -70;
+    // p − q is −2^-40 at the winner, from 1 − s − 1
+    const { dlogits } = softCrossEntropyWithGrad(of(200, 0), of(1, tiny));
+    expect([...dlogits]).toEqual([tiny, -tiny]);
+  });
+
+  test("PyTorch: every target ignored, or weights that sum to 0, make the mean NaN (pytorch#70348)", () => {
+    const x = of(1, 2, 3, 4);
+    expect(crossEntropy(x, [-100, -100], { shape: [2, 2], ignoreIndex: -100 })).toBe(0);
+    expect(crossEntropy(x, [1, 1], { shape: [2, 2], weight: [1, 0], labelSmoothing: 0 })).toBe(0);
+  });
+
+  test("softcap keeps small logits", () => {
+    expect(crossEntropy(of(1e-3, 0), 0, { softcap: 1e6 })).toBe(crossEntropy(of(1e-3, 0), 0, { temperature: 1 }));
+  });
+});
+
+test("what a temperature divides is not rounded before the exponential", () => {
+  // −700 / 3 rounded is off by up to 2^-46: 2^6 ulp of e^that in f64
+  const [p] = softmax([0, 700], { temperature: 3 });
+  expect(Math.abs(p / 4.619775690426936e-102 - 1)).toBeLessThan(5e-16);
+});
+
+describe("shapes and kinds", () => {
+  test("[N, C, d1] along axis 1, tensors, bigint targets, half floats", () => {
+    const data = [1, 2, 3, 4, 5, 6, 0, 0, 1, 1, 2, 2];
+    const x = { data, dims: [2, 3, 2], type: "float64" };
+    const y = { data: BigInt64Array.of(0n, -100n, 2n, 1n), dims: [2, 2], type: "int64" };
+    const options = { axis: 1, reduction: "none", ignoreIndex: -100, labelSmoothing: 0.1 } as const;
+    const { loss, dlogits } = crossEntropyWithGrad(x, y, options);
+    expect([loss.dims, loss.type, dlogits.dims]).toEqual([[2, 2], "float64", [2, 3, 2]]);
+    const rows = [
+      [1, 3, 5],
+      [0, 1, 2],
+      [0, 1, 2],
+    ].map((row, i) => crossEntropy(row, [0, 2, 1][i], { labelSmoothing: 0.1 }));
+    expect(loss.data).toEqual([rows[0], 0, rows[1], rows[2]]);
+    const q = softmax(x, { axis: 1 });
+    const soft = softCrossEntropyWithGrad(x, q, { axis: 1, reduction: "none" });
+    expect(soft.loss.dims).toEqual([2, 2]);
+    near(soft.dlogits.data, new Array(12).fill(0), 1e-15);
+  });
+
+  test("half floats are computed as f32", () => {
+    const bits = Uint16Array.of(0x4000, 0x3c00, 0); // 2, 1, 0
+    const f32 = Float32Array.of(2, 1, 0);
+    const options = { labelSmoothing: 0.1, temperature: 2 };
+    expect(crossEntropyWithGrad(bits, 1, { ...options, dtype: "float16" })).toEqual(
+      crossEntropyWithGrad(f32, 1, options),
+    );
+    const q = Uint16Array.of(0x3800, 0x3800, 0); // 0.5, 0.5, 0
+    expect(softCrossEntropy(bits, q, { dtype: "float16" })).toBe(softCrossEntropy(f32, Float32Array.of(0.5, 0.5, 0)));
+    expect([...logSoftmax(bits, { dtype: "float16", temperature: 3 })]).toEqual([
+      ...logSoftmax(f32, { temperature: 3 }),
+    ]);
+  });
+
+  test("out receives losses and gradients, and may be the targets' own array", () => {
+    const x = Float64Array.of(1, 2, 3, 4, 5, 7);
+    const q = softmax(Float64Array.of(0, 1, 0, 2, 0, 1), { shape: [2, 3] });
+    const expected = softCrossEntropyWithGrad(x, q, { shape: [2, 3] }).dlogits;
+    const own = q.slice();
+    expect(softCrossEntropyWithGrad(x, own, { shape: [2, 3], out: own }).dlogits).toBe(own);
+    expect(own).toEqual(expected);
+    const losses = new Float64Array(2);
+    const none = { shape: [2, 3], reduction: "none" } as const;
+    expect(crossEntropy(x, [0, 1], { ...none, zLoss: 0.1, out: losses })).toBe(losses);
+    expect(losses).toEqual(crossEntropy(x, [0, 1], { ...none, zLoss: 0.1 }));
+  });
+
+  test("no rows, and what stays in range", () => {
+    const none = { data: new Float32Array(0), shape: [0, 3] };
+    for (const more of [{}, { labelSmoothing: 0.1, zLoss: 1 }]) {
+      expect(crossEntropyWithGrad(none, [], more).loss).toBe(0);
+      expect(softCrossEntropyWithGrad(none, none, more).loss).toBe(0);
+    }
+    // x − m overflows, the smoothed loss does not; nor does (x − m) / T
+    expect(crossEntropy([1.7e308, -1.7e308], 0, { labelSmoothing: 1e-3 })).toBeCloseTo(1.7e305, -292);
+    expect([...softmax([1.7e308, -1.7e308], { temperature: 1e308 })][1]).toBeCloseTo(
+      Math.exp(-3.4) / (1 + Math.exp(-3.4)),
+      14,
+    );
+    expect(logSoftmax([0, -5e-324], { temperature: 5e-324 })).toEqual(logSoftmax([0, -1]));
+  });
+});
