@@ -5,6 +5,7 @@
 import { exp_biased_parts, UNBIAS_F64 } from "./exp.as";
 import { first_f64, max_f64 } from "./extrema.as";
 import { log1p_f64 } from "./log1p.as";
+import { PAD, STORED } from "./scratch.as";
 import { fill_f64, scale_stored_f64 } from "./softmax.as";
 
 /** m / T */
@@ -63,7 +64,9 @@ export function prepare_f64(
     const isHuge = k <= 0 && m >= HUGE;
     const before = k > 0 ? power(-min<i64>(k, 1022)) * (k == 1023 ? 0.5 : 1.0) : isHuge ? 0.25 : 1.0;
     f64.store(x + slot, -Infinity);
-    const s = exponentials(d, e, x, m, before, k > 0 ? 0 : -k, part, classes);
+    const s = temperature == 1.0 && !isHuge
+      ? exponentials(d, e, x, m, 1, 0, 1, classes, false)
+      : exponentials(d, e, x, m, before, k > 0 ? 0 : -k, part, classes, true);
     f64.store(x + slot, m);
     f64.store(d + slot, 0);
     f64.store(e + slot, BIASED_ONE);
@@ -76,56 +79,113 @@ export function prepare_f64(
   }
 }
 
-/** Step 2: logits times `before` (and `up` powers of two after the difference), over part. */
+/** What u / part left over q: u − q·part (Dekker's product, exact) + w; part = high + low in halves of its digits. */
+// @ts-ignore: decorator
+@inline
+function remainder(u: v128, w: v128, q: v128, part: v128, high: v128, low: v128, inverse: v128): v128 {
+  const c = f64x2.mul(q, f64x2.splat(SPLITTER));
+  const qHigh = f64x2.sub(c, f64x2.sub(c, q));
+  const qLow = f64x2.sub(q, qHigh);
+  const p = f64x2.mul(q, part);
+  const cross = f64x2.add(f64x2.mul(qHigh, low), f64x2.mul(qLow, high));
+  const rounding = f64x2.add(f64x2.add(f64x2.sub(f64x2.mul(qHigh, high), p), cross), f64x2.mul(qLow, low));
+  return f64x2.mul(f64x2.add(f64x2.sub(f64x2.sub(u, p), rounding), w), inverse);
+}
+
+/** What v − m was rounded by to d (TwoDiff). */
+// @ts-ignore: decorator
+@inline
+function rest_of(v: v128, m: v128, d: v128): v128 {
+  const vv = f64x2.sub(v, d);
+  return f64x2.add(f64x2.sub(v, f64x2.add(d, vv)), f64x2.sub(vv, m));
+}
+
+// TwoSum's error
+// @ts-ignore: decorator
+@inline
+function lost_by(sum: v128, term: v128, next: v128): v128 {
+  const v = f64x2.sub(next, sum);
+  return f64x2.add(f64x2.sub(sum, f64x2.sub(next, v)), f64x2.sub(term, v));
+}
+
+/** Step 2 for T = 1 (`divides` is false) and for logits times `before`, and `up` powers of two after the difference, over part. */
 // @ts-ignore: decorator
 @inline
 function exponentials(
-  d: usize, e: usize, x: usize, m: f64, before: f64, up: i64, part: f64, classes: i32,
+  d: usize, e: usize, x: usize, m: f64, before: f64, up: i64, part: f64, classes: i32, divides: bool,
 ): f64 {
   const factor = f64x2.splat(before);
   const after = f64x2.splat(power(min<i64>(up, 1000)));
   const last = f64x2.splat(power(up - min<i64>(up, 1000)));
   const mm = f64x2.splat(m * before);
   const divisor = f64x2.splat(part);
-  const splitter = f64x2.splat(SPLITTER);
+  const inverse = f64x2.splat(1.0 / part);
   const partHigh = part * SPLITTER - (part * SPLITTER - part);
   const high = f64x2.splat(partHigh);
   const low = f64x2.splat(part - partHigh);
-  let sum = f64x2.splat(0);
-  let lost = f64x2.splat(0);
-  for (let j = 0; j < classes; j += 2) {
-    const k = <usize>j << 3;
-    const pair = j + 1 < classes;
-    const v = f64x2.mul(pair ? v128.load(x + k) : f64x2.replace_lane(f64x2.splat(-Infinity), 0, load<f64>(x + k)), factor);
-    // TwoDiff
-    const difference = f64x2.sub(v, mm);
-    const vv = f64x2.sub(v, difference);
-    const rest = f64x2.add(f64x2.sub(v, f64x2.add(difference, vv)), f64x2.sub(vv, mm));
-    const u = f64x2.mul(f64x2.mul(difference, after), last);
-    const w = f64x2.mul(f64x2.mul(rest, after), last);
-    // the quotient and its remainder
-    const q = f64x2.div(u, divisor);
-    const c = f64x2.mul(q, splitter);
-    const qHigh = f64x2.sub(c, f64x2.sub(c, q));
-    const qLow = f64x2.sub(q, qHigh);
-    const p = f64x2.mul(q, divisor);
-    const cross = f64x2.add(f64x2.mul(qHigh, low), f64x2.mul(qLow, high));
-    const rounding = f64x2.add(f64x2.add(f64x2.sub(f64x2.mul(qHigh, high), p), cross), f64x2.mul(qLow, low));
-    const tail = f64x2.div(f64x2.add(f64x2.sub(f64x2.sub(u, p), rounding), w), divisor);
-    const term = exp_biased_parts(q, tail, false);
-    // TwoSum
-    const next = f64x2.add(sum, term);
-    const t = f64x2.sub(next, sum);
-    lost = f64x2.add(lost, f64x2.add(f64x2.sub(sum, f64x2.sub(next, t)), f64x2.sub(term, t)));
-    sum = next;
-    v128.store64_lane(d + k, q, 0);
-    v128.store64_lane(e + k, term, 0);
-    if (pair) {
-      v128.store64_lane(d + k, q, 1, 8);
-      v128.store64_lane(e + k, term, 1, 8);
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let l0 = s0;
+  let l1 = s0;
+  // by four; the last one to three with −∞ behind them, in PAD
+  let p = x;
+  let q = d;
+  let r = e;
+  const whole = <usize>(classes & ~3) << 3;
+  const left = <usize>(classes & 3) << 3;
+  let end = x + whole;
+  let isLast = false;
+  while (true) {
+    for (; p < end; p += 32, q += 32, r += 32) {
+      let v0 = v128.load(p);
+      let v1 = v128.load(p, 16);
+      if (divides) {
+        v0 = f64x2.mul(v0, factor);
+        v1 = f64x2.mul(v1, factor);
+      }
+      let d0 = f64x2.sub(v0, mm);
+      let d1 = f64x2.sub(v1, mm);
+      let t0 = rest_of(v0, mm, d0);
+      let t1 = rest_of(v1, mm, d1);
+      if (divides) {
+        const u0 = f64x2.mul(f64x2.mul(d0, after), last);
+        const u1 = f64x2.mul(f64x2.mul(d1, after), last);
+        d0 = f64x2.div(u0, divisor);
+        d1 = f64x2.div(u1, divisor);
+        t0 = remainder(u0, f64x2.mul(f64x2.mul(t0, after), last), d0, divisor, high, low, inverse);
+        t1 = remainder(u1, f64x2.mul(f64x2.mul(t1, after), last), d1, divisor, high, low, inverse);
+      }
+      const e0 = exp_biased_parts(d0, t0, false);
+      const e1 = exp_biased_parts(d1, t1, false);
+      v128.store(q, d0);
+      v128.store(q, d1, 16);
+      v128.store(r, e0);
+      v128.store(r, e1, 16);
+      const n0 = f64x2.add(s0, e0);
+      const n1 = f64x2.add(s1, e1);
+      l0 = f64x2.add(l0, lost_by(s0, e0, n0));
+      l1 = f64x2.add(l1, lost_by(s1, e1, n1));
+      s0 = n0;
+      s1 = n1;
     }
+    if (isLast) {
+      memory.copy(d + whole, STORED, left);
+      memory.copy(e + whole, STORED + 32, left);
+      break;
+    }
+    if (left == 0) break;
+    isLast = true;
+    const none = f64x2.splat(-Infinity);
+    v128.store(PAD, none);
+    v128.store(PAD, none, 16);
+    memory.copy(PAD, x + whole, left);
+    p = PAD;
+    end = PAD + 32;
+    q = STORED;
+    r = STORED + 32;
   }
-  return fold(sum, lost) * UNBIAS_F64;
+  const sum = f64x2.add(s0, s1);
+  return fold(sum, f64x2.add(f64x2.add(l0, l1), lost_by(s0, s1, sum))) * UNBIAS_F64;
 }
 
 /** The two lanes of a compensated sum and what it lost, as one number. */
