@@ -100,7 +100,7 @@ function rest_of(v: v128, m: v128, d: v128): v128 {
   return f64x2.add(f64x2.sub(v, f64x2.add(d, vv)), f64x2.sub(vv, m));
 }
 
-// TwoSum's error
+/** What a sum lost by rounding to `next` (TwoSum). */
 // @ts-ignore: decorator
 @inline
 function lost_by(sum: v128, term: v128, next: v128): v128 {
@@ -108,7 +108,7 @@ function lost_by(sum: v128, term: v128, next: v128): v128 {
   return f64x2.add(f64x2.sub(sum, f64x2.sub(next, v)), f64x2.sub(term, v));
 }
 
-/** Step 2 for T = 1 (`divides` is false) and for logits times `before`, and `up` powers of two after the difference, over part. */
+/** Step 2. Without `divides` T is 1; else the logits are taken times `before`, and the differences times 2^up over part. */
 // @ts-ignore: decorator
 @inline
 function exponentials(
