@@ -1,11 +1,13 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import * as napier from "napier";
+import * as naive from "napier/naive";
+import { beforeAll, describe, expect, test } from "vitest";
+import { ROOT } from "./examples.ts";
+import { describeOutside, OUTSIDE } from "./outside.ts";
+import { usePacked } from "./packed.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const json = (path: string) => JSON.parse(readFileSync(join(ROOT, path), "utf8"));
 
 describe("package.json files", () => {
@@ -30,31 +32,20 @@ describe("package.json files", () => {
       expect({ type, license, engines }).toEqual({ type: "module", license: "MIT", engines: { node: ">=20.19" } });
     }
   });
-  test("the lock file names no registry host", () => {
-    expect(readFileSync(join(ROOT, "package-lock.json"), "utf8")).not.toMatch(/"resolved": "http/);
+  test("versions of what tests and gen use from outside are exact, and CI installs it", () => {
+    const versions = Object.values(json("outside/package.json").dependencies);
+    expect(versions.filter((version) => !/^\d+\.\d+\.\d+$/.test(String(version)))).toEqual([]);
+    expect(readFileSync(join(ROOT, ".ci/run"), "utf8")).toContain("npm ci --prefix outside");
+  });
+  test.each(["", "outside/", "runtimes/"])("%spackage-lock.json names no registry host", (folder) => {
+    expect(readFileSync(join(ROOT, `${folder}package-lock.json`), "utf8")).not.toMatch(/"resolved": "http/);
   });
 });
 
 describe("the packed library in an empty folder", () => {
-  const folder = mkdtempSync(join(tmpdir(), "napier-pack-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const packed = usePacked();
   const run = (command: string, ...args: string[]): string =>
-    execFileSync(command, args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-
-  beforeAll(() => {
-    const packed = JSON.parse(
-      execFileSync("npm", ["pack", "--json", "--pack-destination", folder], {
-        cwd: join(ROOT, "packages/napier"),
-        encoding: "utf8",
-        stdio: ["ignore", "pipe", "ignore"],
-      }),
-    );
-    const [{ filename }] = Array.isArray(packed)
-      ? packed
-      : Object.values(packed as Record<string, { filename: string }>);
-    writeFileSync(join(folder, "package.json"), '{ "name": "empty", "private": true }');
-    run("npm", "install", "--offline", "--no-audit", "--no-fund", `./${filename}`);
-  });
+    execFileSync(command, args, { cwd: packed.folder, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 
   test("holds no tests, no references, no sources", () => {
     const files = run("find", "node_modules/napier", "-type", "f").split("\n");
@@ -67,60 +58,85 @@ describe("the packed library in an empty folder", () => {
   const EXPECTED = "-4.248354255291589e-18 Infinity function\n";
   test("import", () => {
     writeFileSync(
-      join(folder, "a.mjs"),
+      join(packed.folder, "a.mjs"),
       `import { logSoftmax } from "napier"; import { logOfSoftmax } from "napier/naive"; import { fit } from "napier/train"; ${CODE}`,
     );
     expect(run(process.execPath, "a.mjs")).toBe(EXPECTED);
   });
   test("require", () => {
     writeFileSync(
-      join(folder, "a.cjs"),
+      join(packed.folder, "a.cjs"),
       `const { logSoftmax } = require("napier"); const { logOfSoftmax } = require("napier/naive"); const { fit } = require("napier/train"); ${CODE}`,
     );
     expect(run(process.execPath, "a.cjs")).toBe(EXPECTED);
   });
-  test("types: what comes in comes out, without node or DOM types of the caller's", () => {
-    writeFileSync(
-      join(folder, "a.ts"),
-      `import { crossEntropy, crossEntropyWithGrad, logSoftmax, logSumExp } from "napier";
-import { createPool } from "napier/pool";
-const a: number[] = logSoftmax([1, 2]);
-const b: Float32Array = logSoftmax(new Float32Array(2));
-const c: { data: Float32Array; shape: readonly number[] } = logSoftmax({ data: new Float32Array(2), shape: [1, 2] });
-const d: { data: Float32Array; dims: readonly number[]; type: string } = logSoftmax({ data: new Float32Array(2), dims: [2], type: "float32" });
-const e: number = logSumExp([1, 2]);
-const f: Float64Array = logSumExp(new Float64Array(4), { shape: [2, 2] });
-const g: number = crossEntropy(new Float32Array(4), [0, 1], { shape: [2, 2] });
-const h: Float32Array = crossEntropy(new Float32Array(4), [0, 1], { shape: [2, 2], reduction: "none" });
-const { loss, dlogits }: { loss: number; dlogits: number[] } = crossEntropyWithGrad([1, 2], 0);
-// @ts-expect-error a misspelt option
-logSoftmax([1, 2], { axs: 0 });
-// @ts-expect-error text is no target
-crossEntropy([1, 2], "0");
-const pool = createPool({ threads: 1 });
-const i: Promise<Float32Array> = pool.logSoftmax(new Float32Array(2));
-const j: Promise<{ data: number[]; shape: readonly number[] }> = pool.softmax({ data: [1, 2], shape: [1, 2] });
-const k: Promise<number> = pool.crossEntropy([1, 2], 0);
-const l: Promise<{ loss: number; dlogits: number[] }> = pool.crossEntropyWithGrad([1, 2], 0);
-// @ts-expect-error a promise is no array
-const m: number[] = pool.logSoftmax([1, 2]);
-export { a, b, c, d, e, f, g, h, i, j, k, l, m, loss, dlogits };
-`,
-    );
-    const tsc = join(ROOT, "node_modules/.bin/tsc");
-    run(
-      tsc,
-      "--noEmit",
-      "--strict",
-      "--module",
-      "nodenext",
-      "--target",
-      "es2022",
-      "--types",
-      "",
-      "--lib",
-      "es2023",
-      "a.ts",
-    );
+
+  describe("types", () => {
+    const TYPES = join(ROOT, "test/types");
+    const OURS = join(ROOT, "node_modules/typescript/bin/tsc");
+    const NODE = { types: ["node"], typeRoots: [join(ROOT, "node_modules/@types")] };
+    const DOM = { lib: ["es2023", "dom"] };
+    let folder: string;
+    beforeAll(() => {
+      folder = join(packed.folder, "types");
+      cpSync(TYPES, folder, { recursive: true });
+      writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+    });
+    /** What tsc says of a file of test/types, by default without node or DOM types. */
+    function complaints(file: string, options: object = {}, compiler = OURS): string {
+      const strict = { noEmit: true, strict: true, module: "nodenext", target: "es2022", lib: ["es2023"], types: [] };
+      const config = { compilerOptions: { ...strict, ...options }, files: [file] };
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+      return spawnSync(process.execPath, [compiler, "-p", folder], { encoding: "utf8" }).stdout;
+    }
+    /** A package that an import of these files means. */
+    function link(name: string, at: string): void {
+      mkdirSync(dirname(join(packed.folder, "node_modules", name)), { recursive: true });
+      symlinkSync(join(at, name), join(packed.folder, "node_modules", name));
+    }
+    test("what comes in comes out, without node or DOM types of the caller's", () => {
+      expect(complaints("operations.ts")).toBe("");
+    });
+    test("every public operation is in that file", () => {
+      const text = readFileSync(join(TYPES, "operations.ts"), "utf8").replace(/^import [^;]*;/gm, "");
+      const names = [...Object.keys(napier), ...Object.keys(naive).filter((name) => !(name in napier))];
+      expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
+    });
+    test("a model gives its labels' type, with DOM types or node's", () => {
+      expect(complaints("train.ts", DOM)).toBe("");
+      expect(complaints("train.ts", NODE)).toBe("");
+    });
+    test("tensors of onnxruntime-web are taken, whatever their type says of their data", () => {
+      link("onnxruntime-web", join(ROOT, "node_modules"));
+      expect(complaints("onnxruntime.ts", { ...DOM, skipLibCheck: true })).toBe("");
+    });
+
+    describeOutside("of others", () => {
+      test("tensors of transformers.js are taken", () => {
+        link("@huggingface/transformers", OUTSIDE);
+        expect(complaints("transformers.ts", { ...DOM, skipLibCheck: true })).toBe("");
+      });
+      test("TypeScript 6 says the same of the operations", () => {
+        expect(complaints("operations.ts", {}, join(OUTSIDE, "typescript/bin/tsc"))).toBe("");
+      });
+    });
+  });
+
+  describeOutside("for others' tools", () => {
+    const tool = (name: string, ...args: string[]) => {
+      const { status, stdout } = spawnSync(join(OUTSIDE, ".bin", name), [...args, packed.tarball], {
+        encoding: "utf8",
+      });
+      return { status, stdout };
+    };
+    test("publint has nothing to say, not even a suggestion", () => {
+      expect(tool("publint", "--strict", "--level", "suggestion")).toEqual({
+        status: 0,
+        stdout: expect.stringContaining("All good!"),
+      });
+    });
+    test("are the types wrong? No, for ESM, which is all there is", () => {
+      expect(tool("attw", "--profile", "esm-only")).toMatchObject({ status: 0 });
+    });
   });
 });

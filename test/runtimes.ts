@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { Digest } from "../tools/corpus.ts";
 import { ROOT } from "./examples.ts";
+import { usePacked } from "./packed.ts";
 
 /** tools/digest.txt without its first line: the sections' digests, then the digest of all. */
 export const COMMITTED = readFileSync(join(ROOT, "tools/digest.txt"), "utf8").replace(/^#.*\n/, "");
@@ -49,16 +49,9 @@ const FILES = {
 
 /** The digest, and the packed library imported and required in an empty folder, on each of these. */
 export function testRuntimes(names: readonly string[]): void {
-  let folder: string;
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const packed = usePacked();
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "napier-runtimes-"));
-    const npm = (cwd: string, ...args: string[]): string =>
-      execFileSync("npm", args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-    npm(join(ROOT, "packages/napier"), "pack", "--pack-destination", folder);
-    writeFileSync(join(folder, "package.json"), '{ "name": "empty", "private": true }');
-    npm(folder, "install", "--offline", "--no-audit", "--no-fund", "./napier-0.1.0.tgz");
-    for (const [file, code] of Object.entries(FILES)) writeFileSync(join(folder, file), code);
+    for (const [file, code] of Object.entries(FILES)) writeFileSync(join(packed.folder, file), code);
   });
 
   describe.each(names)("%s", (name) => {
@@ -67,7 +60,7 @@ export function testRuntimes(names: readonly string[]): void {
       expect(digestOf(runtime)).toBe(COMMITTED);
     });
     test.each(Object.keys(FILES))("the packed library in an empty folder: %s", (file) => {
-      expect(run(runtime, folder, file)).toBe("-4.248354255291589e-18 Infinity function -2.06115369216775e-9\n");
+      expect(run(runtime, packed.folder, file)).toBe("-4.248354255291589e-18 Infinity function -2.06115369216775e-9\n");
     });
   });
 }

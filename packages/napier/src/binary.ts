@@ -1,16 +1,21 @@
 import { checkOptions, rangeError, words } from "./check.ts";
 import { type ElementOptions, elementJob, elements, elementsLike } from "./elements.ts";
+import type { Half } from "./half.ts";
 import type { RowKernel } from "./kernels.ts";
 import { type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import {
+  type AnyData,
   allocate,
+  type Computed,
   type Data,
   type Elementwise,
   type Elementwise2,
   type Logits,
+  type OnnxArgument,
   type OnnxTensor,
   type Out,
+  type Output,
   receiver,
   type Tensor,
   type View,
@@ -210,28 +215,42 @@ type LossOut = BinaryLossOptions & Out;
 interface BceWithLogits {
   (logits: Logits, targets: Logits, options?: BinaryLossOptions & Total): number;
   (logits: readonly number[], targets: Logits, options: LossOut & Each): number[];
-  (logits: Float32Array, targets: Logits, options: LossOut & Each): Float32Array;
+  (logits: Float32Array | Half, targets: Logits, options: LossOut & Each): Float32Array;
   (logits: Float64Array, targets: Logits, options: LossOut & Each): Float64Array;
-  <D extends Data>(logits: OnnxTensor<D>, targets: Logits, options: LossOut & Each): OnnxTensor<D>;
-  <D extends Data>(logits: Tensor<D>, targets: Logits, options: LossOut & Each): Tensor<D>;
-  (logits: Logits, targets: Logits, options: LossOut): number | Logits;
+  <D extends AnyData>(logits: OnnxArgument<D>, targets: Logits, options: LossOut & Each): OnnxTensor<Computed<D>>;
+  <D extends AnyData>(logits: Tensor<D>, targets: Logits, options: LossOut & Each): Tensor<Computed<D>>;
+  (logits: Logits, targets: Logits, options: LossOut): number | Output;
 }
 
+type WithGrad<L, D> = { loss: L; dlogits: D };
+
 interface BceWithLogitsWithGrad {
-  (logits: readonly number[], t: Logits, options?: LossOut & Total): { loss: number; dlogits: number[] };
-  (logits: Float32Array, t: Logits, options?: LossOut & Total): { loss: number; dlogits: Float32Array };
-  (logits: Float64Array, t: Logits, options?: LossOut & Total): { loss: number; dlogits: Float64Array };
-  (logits: readonly number[], t: Logits, options: LossOut & Each): { loss: number[]; dlogits: number[] };
-  (logits: Float32Array, t: Logits, options: LossOut & Each): { loss: Float32Array; dlogits: Float32Array };
-  (logits: Float64Array, t: Logits, options: LossOut & Each): { loss: Float64Array; dlogits: Float64Array };
-  <D extends Data>(x: OnnxTensor<D>, t: Logits, options?: LossOut & Total): { loss: number; dlogits: OnnxTensor<D> };
-  <D extends Data>(x: Tensor<D>, t: Logits, options?: LossOut & Total): { loss: number; dlogits: Tensor<D> };
-  <D extends Data>(
-    x: OnnxTensor<D>,
-    t: Logits,
+  (logits: readonly number[], targets: Logits, options?: LossOut & Total): WithGrad<number, number[]>;
+  (logits: Float32Array | Half, targets: Logits, options?: LossOut & Total): WithGrad<number, Float32Array>;
+  (logits: Float64Array, targets: Logits, options?: LossOut & Total): WithGrad<number, Float64Array>;
+  (logits: readonly number[], targets: Logits, options: LossOut & Each): WithGrad<number[], number[]>;
+  (logits: Float32Array | Half, targets: Logits, options: LossOut & Each): WithGrad<Float32Array, Float32Array>;
+  (logits: Float64Array, targets: Logits, options: LossOut & Each): WithGrad<Float64Array, Float64Array>;
+  <D extends AnyData>(
+    logits: OnnxArgument<D>,
+    targets: Logits,
+    options?: LossOut & Total,
+  ): WithGrad<number, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    targets: Logits,
+    options?: LossOut & Total,
+  ): WithGrad<number, Tensor<Computed<D>>>;
+  <D extends AnyData>(
+    logits: OnnxArgument<D>,
+    targets: Logits,
     options: LossOut & Each,
-  ): { loss: OnnxTensor<D>; dlogits: OnnxTensor<D> };
-  <D extends Data>(x: Tensor<D>, t: Logits, options: LossOut & Each): { loss: Tensor<D>; dlogits: Tensor<D> };
+  ): WithGrad<OnnxTensor<Computed<D>>, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    targets: Logits,
+    options: LossOut & Each,
+  ): WithGrad<Tensor<Computed<D>>, Tensor<Computed<D>>>;
 }
 
 /** The factor of each number: one for all, or as many as there are; the largest magnitude goes first. */

@@ -47,12 +47,14 @@ export function whyNone(): string | undefined {
   return `the page is not cross-origin isolated, which the headers ${headers} make it`;
 }
 
+const FILE = "./poolworker.js";
+
 /** Starts poolworker.js. */
 export function startHelper({ told, ended }: Events): Helper {
   const node = builtin("node:worker_threads");
   if (node) {
     // without the caller's flags: some of them, such as --input-type, are refused for a file
-    const worker = new node.Worker(new URL("./poolworker.js", import.meta.url), { execArgv: [] });
+    const worker = new node.Worker(new URL(FILE, import.meta.url), { execArgv: [] });
     worker.on("message", told);
     worker.on("error", (error) => ended(`a failed one (${error instanceof Error ? error.message : String(error)})`));
     worker.on("exit", () => ended("one that has ended"));
@@ -63,7 +65,7 @@ export function startHelper({ told, ended }: Events): Helper {
       end: () => worker.terminate(),
     };
   }
-  // bundlers look for these very words
+  // bundlers look for these very words, and would take the file once more above
   const worker = new Worker(new URL("./poolworker.js", import.meta.url), { type: "module" });
   worker.onmessage = told;
   worker.onerror = (event) => ended(`a failed one (${event.message || "its script did not load"})`);

@@ -26,6 +26,7 @@ export {
   type Data,
   fromRows,
   type Logits,
+  type OnnxArgument,
   type OnnxTensor,
   type Options,
   type Tensor,

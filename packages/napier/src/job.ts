@@ -1,6 +1,5 @@
 import type { RowKernel } from "./kernels.ts";
 import type { Dtype, View } from "./tensor.ts";
-import type { Family } from "./wasm.ts";
 
 type Source = readonly number[] | Float32Array | Float64Array | Int32Array | Uint8Array;
 type Sink = number[] | Float32Array | Float64Array | Int32Array;
@@ -33,9 +32,14 @@ export interface Job {
   readonly calls: readonly KernelCall[];
 }
 
+/** Kernels that are loaded together: a Family of wasm.ts, whose types would make every user's program need WebAssembly's. */
+interface Loaded {
+  space(): object;
+}
+
 /** A job and what becomes of its results: run by `runNow` on its family's kernels, or by a pool, whose module has all. */
 export interface Prepared<R> {
-  readonly family: Family;
+  readonly family: Loaded;
   readonly job: Job;
   finish(): R;
 }

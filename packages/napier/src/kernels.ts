@@ -32,11 +32,6 @@ type WideKernel =
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {
-  memory: WebAssembly.Memory;
-  heap: WebAssembly.Global<"i32">;
-  /** What use_scratch wants. */
-  scratch_bytes: WebAssembly.Global<"i32">;
-  use_scratch(address: number): void;
   exp_f64(x: number): number;
   log_f64(x: number): number;
   linear_f32(

@@ -10,6 +10,7 @@ import {
   allocate,
   type Computed,
   type Logits,
+  type OnnxArgument,
   type OnnxTensor,
   type Out,
   type Reduction,
@@ -94,7 +95,7 @@ export interface LogSumExpBackward<P = false> {
   <D extends AnyData>(dlse: Alike<D>, logits: D, options?: RowOptions): Result<P, Computed<D>>;
   <D extends AnyData>(
     dlse: number | Logits,
-    logits: OnnxTensor<D>,
+    logits: OnnxArgument<D>,
     options?: RowOptions,
   ): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(dlse: number | Logits, logits: Tensor<D>, options?: RowOptions): Result<P, Tensor<Computed<D>>>;

@@ -10,6 +10,7 @@ import {
   type Computed,
   type Data,
   type Logits,
+  type OnnxArgument,
   type OnnxTensor,
   type Out,
   receiver,
@@ -91,7 +92,7 @@ interface NllLossBackward {
   (dloss: number | AnyData, logProbs: Float64Array, y: Targets, options?: NllOptions & Out): Float64Array;
   <D extends AnyData>(
     dloss: number | Logits,
-    logProbs: OnnxTensor<D>,
+    logProbs: OnnxArgument<D>,
     y: Targets,
     options?: NllOptions & Out,
   ): OnnxTensor<Computed<D>>;

@@ -9,6 +9,7 @@ import {
   type Logits,
   type ManyRows,
   type OneRow,
+  type OnnxArgument,
   type OnnxTensor,
   type Options,
   type Output,
@@ -50,7 +51,7 @@ export interface TopLogProbs {
   (logits: readonly number[], k: number, options?: Options): { indices: number[]; logProbs: number[] };
   <D extends TypedData>(logits: D, k: number, options?: Options): { indices: Int32Array; logProbs: Computed<D> };
   <D extends AnyData>(
-    logits: OnnxTensor<D>,
+    logits: OnnxArgument<D>,
     k: number,
     options?: Options,
   ): { indices: OnnxIndexTensor<D>; logProbs: OnnxTensor<Computed<D>> };
@@ -130,7 +131,7 @@ export interface Sample {
   (logits: readonly number[], options: SampleOptions & ManyRows): number[];
   (logits: TypedData, options: SampleOptions & ManyRows): Int32Array;
   <D extends AnyData>(logits: D, options: SampleOptions): number | Indices<D>;
-  <D extends AnyData>(logits: OnnxTensor<D>, options: SampleOptions): OnnxIndexTensor<D>;
+  <D extends AnyData>(logits: OnnxArgument<D>, options: SampleOptions): OnnxIndexTensor<D>;
   <D extends AnyData>(logits: Tensor<D>, options: SampleOptions): IndexTensor<D>;
 }
 

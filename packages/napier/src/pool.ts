@@ -109,6 +109,8 @@ export type { Pool };
  * @throws {RangeError} threads is not an integer from 1 to 256
  *
  * In a browser threads need a page that is cross-origin isolated; elsewhere `pool.threads` is 1 and `pool.reason` says why.
+ * Their file is poolworker.js beside the code: Vite puts it there; for esbuild make `napier/poolworker` an entry point named
+ * `poolworker`.
  * Cost: rows are computed by all threads, plain arrays copied by the caller's alone. Arrays on a SharedArrayBuffer are
  * copied by all threads too, and give arrays on one.
  *

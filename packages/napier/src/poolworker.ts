@@ -1,4 +1,4 @@
-/** What a pool's worker runs; pool.ts starts it, nobody imports it. */
+/** What a pool's worker runs; pool.ts starts it, nobody imports it. An entry point, napier/poolworker, for bundlers alone. */
 import { type Mail, Thread } from "./thread.ts";
 
 /** What the two kinds of workers have in common. */

@@ -7,6 +7,7 @@ import {
   type Logits,
   type ManyRows,
   type OneRow,
+  type OnnxArgument,
   type OnnxTensor,
   type Options,
   type Out,
@@ -38,7 +39,7 @@ export interface Loss<O extends LossOptions, P = false, Y = Targets> {
   ): Result<P, Float32Array>;
   (logits: Float64Array, targets: Y, options: O & Out & ManyRows & { reduction: "none" }): Result<P, Float64Array>;
   <D extends AnyData>(
-    logits: OnnxTensor<D>,
+    logits: OnnxArgument<D>,
     targets: Y,
     options: O & Out & { reduction: "none" },
   ): Result<P, OnnxTensor<Computed<D>>>;
@@ -76,12 +77,12 @@ export interface LossWithGrad<O extends LossOptions, P = false, Y = Targets> {
     options: O & Out & ManyRows & Each,
   ): Result<P, { loss: Computed<D>; dlogits: Computed<D> }>;
   <D extends AnyData>(
-    logits: OnnxTensor<D>,
+    logits: OnnxArgument<D>,
     y: Y,
     options?: O & Out & Total,
   ): Result<P, { loss: number; dlogits: OnnxTensor<Computed<D>> }>;
   <D extends AnyData>(
-    logits: OnnxTensor<D>,
+    logits: OnnxArgument<D>,
     y: Y,
     options: O & Out & Each,
   ): Result<P, { loss: OnnxTensor<Computed<D>>; dlogits: OnnxTensor<Computed<D>> }>;

@@ -91,7 +91,7 @@ export function callKernels(space: Space, { calls, classes }: Job, at: readonly 
 }
 
 /** Runs a job on the calling thread. */
-export function runNow<R>({ family, job, finish }: Prepared<R>, space: Space = family.space()): R {
+export function runNow<R>({ family, job, finish }: Prepared<R>, space: Space = family.space() as Space): R {
   const { areas, rows } = job;
   const size = tileRows(job);
   // rows whose results are collected before they are copied out

@@ -1,5 +1,5 @@
 import { rangeError, typeError, words } from "./check.ts";
-import { inWords, rowShape, type View } from "./tensor.ts";
+import { type AnyData, inWords, type OnnxArgument, rowShape, type View } from "./tensor.ts";
 
 /** Class indices, one for each row of the logits. */
 export type TargetData = readonly number[] | Int32Array | BigInt64Array;
@@ -7,7 +7,7 @@ export type Targets =
   | number
   | TargetData
   | { readonly data: TargetData; readonly shape: readonly number[] }
-  | { readonly data: TargetData; readonly dims: readonly number[]; readonly type: string };
+  | OnnxArgument<TargetData | AnyData>;
 
 function isData(value: unknown): value is TargetData {
   return Array.isArray(value) || value instanceof Int32Array || value instanceof BigInt64Array;
@@ -30,19 +30,20 @@ export function classIndices(
   } else if (isData(targets)) {
     data = targets;
   } else {
-    const { data: inside, ...rest } = (targets ?? {}) as { data?: unknown; shape?: unknown; dims?: unknown };
+    // by name: other libraries' tensors have getters, which a rest or a spread leaves out
+    const { data: inside, shape, dims } = (targets ?? {}) as { data?: unknown; shape?: unknown; dims?: unknown };
     if (!isData(inside)) {
       throw typeError(caller, name, "a number, number[], Int32Array, BigInt64Array or a tensor of these", targets);
     }
     data = inside;
-    const shape = rest.shape ?? rest.dims;
+    const sizes = shape ?? dims;
     const expected = rowShape(logits);
-    if (!Array.isArray(shape) || shape.length !== expected.length || shape.some((size, d) => size !== expected[d])) {
+    if (!Array.isArray(sizes) || sizes.length !== expected.length || sizes.some((size, d) => size !== expected[d])) {
       throw rangeError(
         caller,
-        `${name}.${rest.shape === undefined ? "dims" : "shape"}`,
+        `${name}.${shape === undefined ? "dims" : "shape"}`,
         inWords(expected),
-        Array.isArray(shape) ? words(inWords(shape)) : shape,
+        Array.isArray(sizes) ? words(inWords(sizes)) : sizes,
       );
     }
     name = "targets.data";

@@ -28,7 +28,26 @@ export interface OnnxTensor<D extends AnyData = Data> {
   readonly type: string;
 }
 
-export type Logits = AnyData | Tensor<AnyData> | OnnxTensor<AnyData>;
+/** What a tensor's TypeScript type may name beside AnyData, as that of ONNX Runtime's sessions does. */
+type OtherData =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | ArrayLike<string>;
+
+/** As OnnxTensor, also where the TypeScript type leaves open what the data are: they are looked at when they come. */
+export interface OnnxArgument<D = AnyData> {
+  readonly data: D | OtherData;
+  readonly dims: readonly number[];
+  readonly type: string;
+}
+
+export type Logits = AnyData | Tensor<AnyData> | OnnxArgument;
 /** What an array argument gives. */
 export type Output = Data | Tensor | OnnxTensor;
 
@@ -65,7 +84,7 @@ export interface Elementwise<O extends Options, P = false> {
   (logits: readonly number[], options?: O): Result<P, number[]>;
   (logits: Float32Array | Half, options?: O): Result<P, Float32Array>;
   (logits: Float64Array, options?: O): Result<P, Float64Array>;
-  <D extends AnyData>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(logits: OnnxArgument<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 
@@ -75,8 +94,8 @@ export interface Elementwise2<O extends Options, P = false> {
   (first: Float32Array | Half, second: Float32Array | Half, options?: O): Result<P, Float32Array>;
   (first: Float64Array, second: Float64Array, options?: O): Result<P, Float64Array>;
   <D extends AnyData>(
-    first: OnnxTensor<D>,
-    second: OnnxTensor<Alike<D>>,
+    first: OnnxArgument<D>,
+    second: OnnxArgument<Alike<D>>,
     options?: O,
   ): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(first: Tensor<D>, second: Tensor<Alike<D>>, options?: O): Result<P, Tensor<Computed<D>>>;
@@ -97,7 +116,7 @@ export interface Reduction<O extends AxesOptions, P = false> {
   (logits: Float32Array | Half, options: O & ManyRows & OneAxis): Result<P, Float32Array>;
   (logits: Float64Array, options: O & ManyRows & OneAxis): Result<P, Float64Array>;
   <D extends AnyData>(logits: D, options: O): Result<P, number | Computed<D>>;
-  <D extends AnyData>(logits: OnnxTensor<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
+  <D extends AnyData>(logits: OnnxArgument<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
 }
 

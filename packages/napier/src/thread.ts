@@ -28,7 +28,11 @@ export interface Plan {
 /** What a worker is sent. The caller counts it in MAIL; a worker that is behind goes to its event loop to read. */
 export interface Mail {
   readonly start?: Start;
-  readonly space?: { readonly id: number; readonly memory: WebAssembly.Memory };
+  readonly space?: {
+    readonly id: number;
+    /** @internal */
+    readonly memory: WebAssembly.Memory;
+  };
   /** A space that is no longer used. */
   readonly drop?: number;
   /** Calls, CALL_WORDS numbers each. */
@@ -37,6 +41,7 @@ export interface Mail {
 }
 
 export interface Start {
+  /** @internal */
   readonly module: WebAssembly.Module;
   readonly queue: SharedArrayBuffer;
   readonly thread: number;
@@ -137,6 +142,7 @@ export class Thread {
     if (plan !== undefined) this.plan = plan;
   }
 
+  /** @internal */
   addSpace(id: number, memory: WebAssembly.Memory): Space {
     const { module, thread, threads } = this.#start;
     const space = new Space(module, memory, (threads + 1) * SCRATCH);

@@ -19,9 +19,20 @@ export interface Memory {
   readonly u8: Uint8Array;
 }
 
+/** What every module exports besides (frame.as.ts). */
+interface Frame {
+  /** @internal as in declarations it would ask for a caller's DOM types */
+  memory: WebAssembly.Memory;
+  /** @internal */
+  heap: WebAssembly.Global<"i32">;
+  /** What use_scratch wants. @internal */
+  scratch_bytes: WebAssembly.Global<"i32">;
+  use_scratch(address: number): void;
+}
+
 /** Kernels on a memory. */
 export class Space implements Memory {
-  readonly kernels: Kernels;
+  readonly kernels: Kernels & Frame;
   /** Replaced when the memory grows, so read them after `layout`. */
   f32!: Float32Array;
   f64!: Float64Array;
@@ -30,10 +41,10 @@ export class Space implements Memory {
   readonly #memory: WebAssembly.Memory;
   readonly #start: number;
 
-  /** Without a memory of the caller's, the module has its own; `reserved` bytes at its start are left alone. */
+  /** Without a memory of the caller's, the module has its own; `reserved` bytes at its start are left alone. @internal */
   constructor(module: WebAssembly.Module, memory?: WebAssembly.Memory, reserved = 0) {
     const instance = new WebAssembly.Instance(module, memory && { env: { memory } });
-    this.kernels = instance.exports as unknown as Kernels;
+    this.kernels = instance.exports as unknown as Kernels & Frame;
     this.#memory = memory ?? this.kernels.memory;
     this.#start = this.kernels.heap.value + reserved;
     this.#view();
@@ -102,4 +113,5 @@ export class Family {
   }
 }
 
-export const core: Family = new Family(CORE_KERNELS);
+// pure, so that bundles of pool's worker leave it out
+export const core: Family = /* @__PURE__ */ new Family(CORE_KERNELS);
