@@ -182,7 +182,8 @@ export function prepareCrossEntropyWithGrad(
  *
  * Edges: a NaN or +∞ in a row, or nothing but −∞, gives NaN; a target at −∞, or masked, gives +∞, with labelSmoothing any
  * class at −∞ does; a weight of 0 leaves nothing of +∞. A row masked whole is left out. No rows, none that count, and
- * weights that sum to 0 give a mean of 0 (PyTorch: NaN, pytorch#70348). softcap makes −c of −∞.
+ * weights that sum to 0 give a mean of 0 (PyTorch: NaN, pytorch#70348). softcap makes −c of −∞; below 1 a temperature makes
+ * −∞ of a logit that is then further below the maximum than f64 reaches.
  * Accuracy: ≤ 2 ulp (f32), ≤ 4 ulp (f64), near 0 included; never below 0; with softcap, of the capped logits as f64 has
  * them, with zLoss of the largest of loss and z·(|m / T| + log of the rest)². With "none", without weights and what is
  * computed in f64, the very bits of nllLoss(logSoftmax(x), y).

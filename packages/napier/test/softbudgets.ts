@@ -99,6 +99,8 @@ export function softBudgets(dtype: Dtype, scale: number, step: number): Record<s
     const normal = normals(5);
     rows.forEach(({ kind, row }, i) => {
       const temperature = i % 2 === 0 ? 1 : TEMPERATURES[(i >> 1) % TEMPERATURES.length];
+      // a logit that lies further below the maximum than f64 reaches counts as −∞
+      if (temperature < 1 && (Math.max(...row) / 2 - Math.min(...row) / 2) / temperature > 2 ** 1022) return;
       const labelSmoothing = [0, 0.1, 1e-12, 1][(i >> 1) % 4];
       const zLoss = i % 3 === 0 ? 10 ** (2 * normal() - 4) : 0;
       const weight = row.map(() => (i % 5 < 2 ? 1 : Math.abs(normal()) * 10 ** (i % 4)));
@@ -138,6 +140,7 @@ export function softBudgets(dtype: Dtype, scale: number, step: number): Record<s
 function truthSize(loss: Exact, lse: Exact, zLoss: number, row: readonly number[], temperature: number): Exact {
   const shift = Math.max(...row) / temperature;
   const size = Math.abs(shift) + Math.abs(toF64(lse) - shift);
+  if (!Number.isFinite(size)) return loss; // beyond the range, and so is its square
   const term = mul(exact(zLoss), mul(exact(size), exact(size)));
   return toF64(term) > toF64(loss) ? term : loss;
 }
