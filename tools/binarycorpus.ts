@@ -1,16 +1,5 @@
-import type * as core from "napier";
-import { HOSTILE, type Row } from "./rows.ts";
-
-/** What a section of the corpus gives. */
-interface Section {
-  readonly library: { readonly core: typeof core };
-  readonly results: { put(...values: unknown[]): void };
-  uniform(): number;
-  normal(): number;
-  row(row: Row, classes: number, dtype: "f32" | "f64"): number[];
-}
-
-const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+import { HOSTILE } from "./rows.ts";
+import { type Section, times } from "./section.ts";
 
 /** Numbers in an array of this kind; a NaN comes in with a sign and a payload, and must leave without them. */
 function typed(values: readonly number[], kind: string): number[] | Float32Array | Float64Array {

@@ -35,8 +35,9 @@ export async function compileModule(
   return wasm;
 }
 
-/** What each module exports, a file a list; frame.as.ts is what all have. */
+/** What each module exports, a file a list, and what all have. */
 const FAMILIES = { core: ["core.as.ts"], wide: ["wide.as.ts"], shared: ["core.as.ts", "wide.as.ts"] };
+const ALL = ["frame.as.ts", "common.as.ts"];
 
 /**
  * The texts of corebytes.ts, widebytes.ts and, of all kernels for a memory that threads share, sharedbytes.ts.
@@ -48,7 +49,7 @@ export async function compileKernels(folder: string): Promise<Record<string, str
   const source = sha256.digest("hex");
   const files: Record<string, string> = {};
   for (const [family, entries] of Object.entries(FAMILIES)) {
-    const wasm = await compileModule(folder, ["frame.as.ts", ...entries], family === "shared");
+    const wasm = await compileModule(folder, [...ALL, ...entries], family === "shared");
     // hex: gzip sees whole bytes, and makes a quarter less of it than of base64 (measured)
     files[`${family}bytes`] =
       `// Made by tools/kernels.ts (npm run gen) from the *.as.ts files beside it, whose sha256 (names and texts in bytewise order) is

@@ -2,8 +2,11 @@ import type * as core from "napier";
 import type * as naive from "napier/naive";
 import type * as train from "napier/train";
 import { binarySection } from "./binarycorpus.ts";
+import { lossesSection } from "./lossescorpus.ts";
 import { lseSection } from "./lsecorpus.ts";
+import { pickingSection } from "./pickingcorpus.ts";
 import { BORDERS, HOSTILE, ROWS, type Row } from "./rows.ts";
+import { times } from "./section.ts";
 import { sha256 } from "./sha256.ts";
 
 /** As packages/napier/src/rng.ts has it. */
@@ -143,7 +146,6 @@ class Section {
 }
 
 const KINDS = ["f32", "f64", "number[]"] as const;
-const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 
 const SECTIONS: Record<string, (section: Section) => void | Promise<void>> = {
   lengths(section) {
@@ -289,50 +291,10 @@ const SECTIONS: Record<string, (section: Section) => void | Promise<void>> = {
       }
     }
   },
-  picking(section) {
-    const { core } = section.library;
-    const { results } = section;
-    for (const dtype of ["f32", "f64"] as const) {
-      const of = (values: readonly number[]) =>
-        (dtype === "f32" ? Float32Array.from(values) : Float64Array.from(values)) as Float64Array;
-      for (const classes of [1, 2, 3, 8, 16, 17, 67, 300, 2000]) {
-        const rows = Object.values(HOSTILE).map((row) => section.row(row, classes, dtype));
-        const shape = [rows.length, classes] as const;
-        const x = of(rows.flat());
-        for (const k of [1, (classes + 1) >> 1, classes]) {
-          const { indices, logProbs } = core.topLogProbs(x, k, { shape });
-          results.put([...indices], logProbs);
-        }
-        for (const [seed, filters] of [
-          [1, {}],
-          [4294967295, { temperature: 0.7, topP: 0.9 }],
-          [77, { topK: 5, topP: 0.999, temperature: 2 }],
-        ] as const) {
-          results.put([...core.sample(x, { shape, seed, ...filters })]);
-        }
-        const g = of(times(rows.length, section.normal));
-        results.put(core.entropy(x, { shape }), core.entropyBackward(g, x, { shape }));
-        const y = times(rows.length, (i) => (7 * i) % classes);
-        results.put(core.perplexity(x, y, { shape }));
-        rows.forEach((row, i) => {
-          results.put(core.perplexity(of(row), y[i]));
-        });
-        const logProbs = core.logSoftmax(x, { shape });
-        const other = of(times(x.length, () => 3 * section.normal()));
-        for (const logTarget of [false, true]) {
-          const targets = (logTarget ? core.logSoftmax : core.softmax)(other, { shape });
-          for (const reduction of ["mean", "batchmean", "sum"] as const) {
-            results.put(core.klDiv(logProbs, targets, { shape, logTarget, reduction }));
-          }
-          results.put(core.klDiv(logProbs, targets, { shape, logTarget, reduction: "none" }));
-          results.put(core.klDiv(other, x, { shape, logTarget, reduction: "none" }));
-          results.put(core.klDivBackward(section.normal(), logProbs, targets, { shape, logTarget }));
-        }
-      }
-    }
-  },
+  picking: pickingSection,
   lse: lseSection,
   binary: binarySection,
+  losses: lossesSection,
 };
 
 export interface Digest {

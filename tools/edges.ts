@@ -1,7 +1,7 @@
 /** Makes docs/edges.md from the table that the tests run through every entry point. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, PICKED, TABLE } from "./edgetable.ts";
+import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, LOSS_TABLE, PICKED, TABLE } from "./edgetable.ts";
 import { lsePart } from "./lsetable.ts";
 
 const value = (x: number): string => (Object.is(x, -0) ? "−0" : String(x).replace("Infinity", "∞").replace("-", "−"));
@@ -29,6 +29,11 @@ export function edgesPage(): string {
   const bce = BCE_TABLE.map((entry) => {
     const { weight = 1, posWeight = 1 } = entry as { weight?: number; posWeight?: number };
     return `| ${[entry.x, entry.t, weight, posWeight, entry.loss, entry.grad].map(value).join(" | ")} |`;
+  });
+  const losses = LOSS_TABLE.map(({ name, row, target, options = {}, loss, grad }) => {
+    const given = Object.entries(options).map(([key, v]) => `${key} ${typeof v === "number" ? value(v) : list(v)}`);
+    const y = typeof target === "number" ? value(target) : list(target);
+    return `| ${name} | ${list(row)} | ${y} | ${given.join(", ")} | ${value(loss)} | ${list(grad)} |`;
   });
   return `# Edges
 
@@ -62,6 +67,16 @@ ${picked.join("\n")}
 ${divergences.join("\n")}
 
 - With \`logTarget\` a target of −∞ is a probability of 0. A negative target gives NaN. A sum or mean of no numbers is 0.
+## Options of the losses
+
+\`crossEntropy\` with "none", of probabilities \`softCrossEntropy\`, and the gradient; alone, in a batch and along another axis.
+
+| row | logits | target | options | loss | gradient |
+|---|---|---|---|---|---|
+${losses.join("\n")}
+
+- What is left out, a row that is ignored or masked whole, counts neither in a sum nor in what a mean divides by. Nothing that counts, or weights that sum to 0: a mean of 0, gradients of 0.
+- A term whose target or weight is 0 adds nothing, at −∞ or masked, but a NaN in a row that counts stays NaN.
 
 ## Binary
 

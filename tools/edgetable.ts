@@ -198,3 +198,131 @@ export const BCE_TABLE = [
   { x: -inf, t: 1, posWeight: 0, loss: 0, grad: 0 },
   { x: nan, t: 1, weight: 0, loss: nan, grad: nan },
 ] as const;
+
+export interface LossEdge {
+  readonly name: string;
+  readonly row: readonly number[];
+  /** a class, or probabilities */
+  readonly target: number | readonly number[];
+  readonly options?: {
+    readonly mask?: readonly number[];
+    readonly weight?: readonly number[];
+    readonly ignoreIndex?: number;
+    readonly labelSmoothing?: number;
+    readonly zLoss?: number;
+    readonly softcap?: number;
+    readonly temperature?: number;
+  };
+  readonly loss: number;
+  readonly grad: readonly number[];
+}
+
+const some = [1, 0, 1];
+
+/** What crossEntropy, or of probabilities softCrossEntropy, answers with its options, and the gradient. */
+export const LOSS_TABLE: readonly LossEdge[] = [
+  { name: "masked NaN", row: [1000, nan, 0], target: 0, options: { mask: some }, loss: 0, grad: [0, 0, 0] },
+  { name: "masked +∞", row: [0, inf, 0], target: 0, options: { mask: some }, loss: ln2, grad: [-0.5, 0, 0.5] },
+  { name: "masked target", row: [0, 5, -1000], target: 1, options: { mask: some }, loss: inf, grad: [1, 0, 0] },
+  { name: "masked whole", row: [1, nan, inf], target: 1, options: { mask: [0, 0, 0] }, loss: 0, grad: [0, 0, 0] },
+  {
+    name: "all −∞ but a masked one",
+    row: [-inf, 5, -inf],
+    target: 0,
+    options: { mask: some },
+    loss: nan,
+    grad: [nan, 0, nan],
+  },
+  { name: "ignored", row: [nan, 0, inf], target: -100, options: { ignoreIndex: -100 }, loss: 0, grad: [0, 0, 0] },
+  { name: "ignored class", row: [-inf, 0, 1], target: 0, options: { ignoreIndex: 0 }, loss: 0, grad: [0, 0, 0] },
+  {
+    name: "weight 0, target at −∞",
+    row: [5, -inf, -inf],
+    target: 1,
+    options: { weight: [1, 0, 1] },
+    loss: 0,
+    grad: [0, 0, 0],
+  },
+  {
+    name: "weight 0, NaN",
+    row: [5, nan, 0],
+    target: 1,
+    options: { weight: [1, 0, 1] },
+    loss: nan,
+    grad: [nan, nan, nan],
+  },
+  {
+    name: "smoothing, −∞",
+    row: [0, 0, -inf],
+    target: 0,
+    options: { labelSmoothing: 0.75 },
+    loss: inf,
+    grad: [0, 0.25, -0.25],
+  },
+  {
+    name: "smoothing, −∞ masked",
+    row: [0, 0, -inf],
+    target: 0,
+    options: { labelSmoothing: 0.5, mask: [1, 1, 0] },
+    loss: ln2,
+    grad: [-0.25, 0.25, 0],
+  },
+  {
+    name: "smoothing, −∞ of weight 0",
+    row: [0, 0, -inf],
+    target: 0,
+    options: { labelSmoothing: 0.75, weight: [1, 1, 0] },
+    loss: 0.75 * ln2,
+    grad: [-0.125, 0.125, 0],
+  },
+  {
+    name: "smoothing, masked target",
+    row: [0, 5, 0],
+    target: 1,
+    options: { labelSmoothing: 0.5, mask: some },
+    loss: inf,
+    grad: [0.25, 0, 0.25],
+  },
+  { name: "q of 0 at −∞", row: [0, 0, -inf], target: [0.5, 0.5, 0], loss: ln2, grad: [0, 0, 0] },
+  { name: "q above 0 at −∞", row: [0, 0, -inf], target: [0.5, 0.25, 0.25], loss: inf, grad: [0, 0.25, -0.25] },
+  {
+    name: "q of 0, masked NaN",
+    row: [0, nan, 0],
+    target: [1, 0, 0],
+    options: { mask: some },
+    loss: ln2,
+    grad: [-0.5, 0, 0.5],
+  },
+  {
+    name: "q above 0, masked",
+    row: [0, 9, 0],
+    target: [0.5, 0.5, 0],
+    options: { mask: some },
+    loss: inf,
+    grad: [0, 0, 0.5],
+  },
+  {
+    name: "q, masked whole",
+    row: [nan, 9, 0],
+    target: [0.5, 0.5, 0],
+    options: { mask: [0, 0, 0] },
+    loss: 0,
+    grad: [0, 0, 0],
+  },
+  { name: "q of NaN", row: [0, 0, 0], target: [nan, 0.5, 0.5], loss: nan, grad: [nan, nan, nan] },
+  { name: "q, NaN in the row", row: [0, nan, 0], target: [1, 0, 0], loss: nan, grad: [nan, nan, nan] },
+  { name: "q, +∞ in the row", row: [0, inf, 0], target: [1, 0, 0], loss: nan, grad: [nan, nan, nan] },
+  { name: "q, all −∞", row: [-inf, -inf, -inf], target: [1, 0, 0], loss: nan, grad: [nan, nan, nan] },
+  { name: "temperature", row: [1000, 0, -inf], target: 1, options: { temperature: 0.5 }, loss: 2000, grad: [2, -2, 0] },
+  {
+    name: "temperature, NaN",
+    row: [1000, nan, 0],
+    target: 0,
+    options: { temperature: 0.5 },
+    loss: nan,
+    grad: [nan, nan, nan],
+  },
+  { name: "softcap of ±∞", row: [inf, -inf, inf], target: 0, options: { softcap: 40 }, loss: ln2, grad: [0, 0, 0] },
+  { name: "softcap, NaN", row: [0, nan, 0], target: 0, options: { softcap: 40 }, loss: nan, grad: [nan, nan, nan] },
+  { name: "zLoss", row: [3], target: 0, options: { zLoss: 0.5 }, loss: 4.5, grad: [3] },
+];

@@ -1,32 +1,19 @@
-import type * as core from "napier";
-import { HOSTILE, ROWS, type Row } from "./rows.ts";
-
-/** What a section of the corpus gives. */
-interface Section {
-  readonly library: { readonly core: typeof core };
-  readonly results: { put(...values: unknown[]): void };
-  uniform(): number;
-  normal(): number;
-  row(row: Row, classes: number, dtype: "f32" | "f64"): number[];
-}
-
-const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+import { HOSTILE, ROWS } from "./rows.ts";
+import { type Section, times, typed } from "./section.ts";
 
 /** The log-sum-exp family: weights, masks, means, pairs and running sums, on rows of every kind. */
 export function lseSection(section: Section): void {
   const { library, results, uniform, normal } = section;
   const { core } = library;
   for (const dtype of ["f32", "f64"] as const) {
-    const typed = (values: readonly number[]): Float64Array =>
-      (dtype === "f32" ? Float32Array : Float64Array).from(values) as Float64Array;
     for (const classes of [1, 2, 3, 5, 8, 17, 40, 67, 300]) {
       const rows = [...Object.values(HOSTILE), ...ROWS].map((kind) => section.row(kind, classes, dtype));
       const size = rows.length * classes;
-      const x = { data: typed(rows.flat()), shape: [rows.length, classes] };
-      const d = { ...x, data: typed(times(size, normal)) };
-      const g = { data: typed(times(rows.length, normal)), shape: [rows.length] };
+      const x = { data: typed(dtype, rows.flat()), shape: [rows.length, classes] };
+      const d = { ...x, data: typed(dtype, times(size, normal)) };
+      const g = { data: typed(dtype, times(rows.length, normal)), shape: [rows.length] };
       const mask = { data: times(size, () => (uniform() < 0.8 ? 1 : 0)), shape: x.shape };
-      const signed = { weights: { ...x, data: typed(times(size, normal)) }, returnSign: true } as const;
+      const signed = { weights: { ...x, data: typed(dtype, times(size, normal)) }, returnSign: true } as const;
       const wild = { weights: { ...x, data: times(size, () => 2 ** Math.floor(1800 * (uniform() - 0.5))) } };
       results.put(core.logSumExp(x, signed), core.logSumExp(x, wild), core.logSumExp(x, { mask }));
       results.put(core.logSumExp(x, { ...wild, mask }), core.logMeanExp(x), core.logMeanExp(x, { mask }));

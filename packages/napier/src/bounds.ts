@@ -17,6 +17,10 @@ export const BOUNDS = {
   klDiv: { f32: 4, f64: 4 },
   /** …Backward with arbitrary gradients: ulps of the largest term */
   backward: { f32: 4, f64: 4 },
+  /** soft targets and smoothing, targets and weights from 0; with zLoss ulps of the largest of loss and z·(|m / T| + l)² */
+  softCrossEntropy: { f32: 2, f64: 4 },
+  /** their gradients: ulps of the largest term */
+  softGradient: { f32: 4, f64: 4 },
   logSigmoid: { f32: 2, f64: 2 },
   log1pExp: { f32: 2, f64: 2 },
   log1mExp: { f32: 2, f64: 2 },

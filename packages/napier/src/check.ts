@@ -92,3 +92,16 @@ export function checkOneOf<T extends string>(
   if (allowed.includes(value as T)) return;
   throw rangeError(caller, name, allowed.map((v) => `"${v}"`).join(" or "), value);
 }
+
+/** An option that is a number, where it is given. */
+export function checkNumber(
+  caller: Caller,
+  name: string,
+  value: unknown,
+  expected: string,
+  isGood: (value: number) => boolean,
+): void {
+  if (value === undefined) return;
+  if (typeof value !== "number") throw typeError(caller, name, expected, value);
+  if (!isGood(value)) throw rangeError(caller, name, expected, value);
+}

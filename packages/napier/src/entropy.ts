@@ -1,19 +1,12 @@
 import { putBack, viewAxes } from "./axes.ts";
+import { checkOptions } from "./check.ts";
 import { prepareMeanLoss } from "./crossentropy.ts";
 import { type Area, areaOf, type Prepared, perRow, scratch } from "./job.ts";
 import { type LogSumExpBackward, perRowGradients, type RowOptions } from "./logsumexp.ts";
+import type { CrossEntropyOptions } from "./lossoptions.ts";
 import { runNow } from "./runner.ts";
 import type { Targets } from "./targets.ts";
-import {
-  allocate,
-  type Logits,
-  type Options,
-  type Output,
-  type Reduction,
-  receiver,
-  wrap,
-  wrapRows,
-} from "./tensor.ts";
+import { allocate, type Logits, type Output, type Reduction, receiver, wrap, wrapRows } from "./tensor.ts";
 import { core } from "./wasm.ts";
 import { wide } from "./wide.ts";
 
@@ -105,26 +98,35 @@ function prepareEntropyBackward(dentropy: number | Logits, logits: Logits, optio
 export const entropyBackward: LogSumExpBackward = ((dentropy: number | Logits, logits: Logits, options?: RowOptions) =>
   runNow(prepareEntropyBackward(dentropy, logits, options))) as LogSumExpBackward;
 
+/** What does not change what is guessed: no smoothing, no terms beside the loss. */
+export type PerplexityOptions = Pick<
+  CrossEntropyOptions,
+  "shape" | "axis" | "dtype" | "weight" | "ignoreIndex" | "mask" | "softcap" | "temperature"
+>;
+const PERPLEXITY_OPTIONS = ["shape", "axis", "dtype", "weight", "ignoreIndex", "mask", "softcap", "temperature"];
+
 /**
  * The perplexity of true classes under logits: how many equally likely classes would be as hard to guess.
  *
- *   exp(Σ_i loss[i] / rows), loss = crossEntropy(x, y)
+ *   exp(crossEntropy(x, y)), of the mean over the rows that count
  *
  * @param logits  as in crossEntropy
  * @param targets  as in crossEntropy
- * @param options  `shape`, `axis`, `dtype` as in crossEntropy
+ * @param options  `shape`, `axis`, `dtype`, `weight`, `ignoreIndex`, `mask`, `softcap`, `temperature` as in crossEntropy
  * @returns a number from 1
  * @throws {RangeError} a target is not a class; not one target for each row; no classes
  *
- * Edges: NaN and +∞ as the loss; no rows give 1.
+ * Edges: NaN and +∞ as the loss; no rows that count give 1.
  * Accuracy: the loss's error is absolute here: relative (4·loss + 1)·2^-52 for f64; for f32 (loss + 1)·2^-23, from the f64
  * mean before it is rounded. Cost: as crossEntropy.
  *
  * @example
  * perplexity([0, 0, 0, 0, 0, 0, 0, 0], [2, 0], { shape: [2, 4] }); // 4
  */
-export function perplexity(logits: Logits, targets: Targets, options: Options = {}): number {
-  const { mean, dtype } = runNow(prepareMeanLoss("perplexity", logits, targets, options));
+export function perplexity(logits: Logits, targets: Targets, options: PerplexityOptions = {}): number {
+  const caller = "perplexity";
+  checkOptions(caller, options, PERPLEXITY_OPTIONS);
+  const { mean, dtype } = runNow(prepareMeanLoss(caller, logits, targets, options));
   const value = core.space().kernels.exp_f64(mean);
   return dtype === "f32" ? Math.fround(value) : value;
 }

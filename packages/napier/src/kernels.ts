@@ -3,7 +3,7 @@
 type Both<Name extends string> = `${Name}_f32` | `${Name}_f64`;
 
 /** Kernels over rows that do not depend on each other: (…areas, …numbers, rows, classes). */
-export type RowKernel = CoreKernel | WideKernel;
+export type RowKernel = CoreKernel | CommonKernel | WideKernel;
 
 type CoreKernel = Both<
   | "log_sum_exp"
@@ -15,20 +15,18 @@ type CoreKernel = Both<
   | "log_softmax_backward"
   | "softmax_backward"
   | "fill_masked"
+  | "divide"
   | "top"
   | "log_probs_of"
 >;
 
+/** In both families. */
+type CommonKernel = "widen_f32" | "narrow_f32" | "prepare_f64" | "log_probs_f64" | "probs_f64";
+
 /** Kernels of f64 rows, whatever the caller's dtype. */
 type WideKernel =
-  | "widen_f32"
-  | "narrow_f32"
-  | "kl_div_f64"
-  | "kl_div_log_f64"
-  | "kl_div_backward_f64"
-  | "kl_div_log_backward_f64"
-  | "entropy_f64"
-  | "entropy_backward_f64"
+  | `kl_div${"" | "_log"}${"" | "_backward"}_f64`
+  | `entropy${"" | "_backward"}_f64`
   | "narrow_rows_f32"
   | `${"log_sigmoid" | "log1p_exp" | "log1m_exp"}${"" | "_backward"}_f64`
   | `bce${"" | "_with_grad"}_f64`
@@ -37,7 +35,10 @@ type WideKernel =
   | "nan_where_negative_f64"
   | "log_mean_exp_f64"
   | `log_add_exp${"" | "_backward"}_f64`
-  | `log_cum_sum_exp${"" | "_backward"}_f64`;
+  | `log_cum_sum_exp${"" | "_backward"}_f64`
+  | `${"hard" | "soft"}_targets_f64`
+  | `soft_${"loss" | "gradient"}_f64`
+  | `softcap${"" | "_backward"}_f64`;
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {

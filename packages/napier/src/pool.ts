@@ -1,12 +1,14 @@
 import { checkOptions, rangeError } from "./check.ts";
 import { Crew, closed, join } from "./crew.ts";
-import { type LossWithGrad, prepareCrossEntropy, prepareCrossEntropyWithGrad } from "./crossentropy.ts";
+import { prepareCrossEntropy, prepareCrossEntropyWithGrad } from "./crossentropy.ts";
 import { cores, whyNone } from "./helpers.ts";
 import type { Prepared } from "./job.ts";
 import { SHARED_KERNELS } from "./kernels/sharedbytes.ts";
 import { type LogSumExp, type LogSumExpBackward, prepareLogSumExp, prepareLogSumExpBackward } from "./logsumexp.ts";
-import type { Loss, LossOptions } from "./reduction.ts";
+import type { CrossEntropyOptions, SoftCrossEntropyOptions } from "./lossoptions.ts";
+import type { Loss, LossWithGrad } from "./reduction.ts";
 import { runNow } from "./runner.ts";
+import { prepareSoftCrossEntropy, prepareSoftCrossEntropyWithGrad } from "./softcrossentropy.ts";
 import {
   type MapOptions,
   prepareLogSoftmax,
@@ -14,7 +16,7 @@ import {
   prepareSoftmax,
   prepareSoftmaxBackward,
 } from "./softmax.ts";
-import type { Elementwise, Elementwise2 } from "./tensor.ts";
+import type { Elementwise, Elementwise2, Logits } from "./tensor.ts";
 import { runTiles } from "./tiling.ts";
 import { decode } from "./wasm.ts";
 
@@ -70,10 +72,16 @@ class Pool {
     this.#run(() => prepareLogSumExp(...args))) as LogSumExp<true>;
 
   readonly crossEntropy = ((...args: Parameters<typeof prepareCrossEntropy>) =>
-    this.#run(() => prepareCrossEntropy(...args))) as Loss<LossOptions, true>;
+    this.#run(() => prepareCrossEntropy(...args))) as Loss<CrossEntropyOptions, true>;
 
   readonly crossEntropyWithGrad = ((...args: Parameters<typeof prepareCrossEntropyWithGrad>) =>
-    this.#run(() => prepareCrossEntropyWithGrad(...args))) as LossWithGrad<true>;
+    this.#run(() => prepareCrossEntropyWithGrad(...args))) as LossWithGrad<CrossEntropyOptions, true>;
+
+  readonly softCrossEntropy = ((...args: Parameters<typeof prepareSoftCrossEntropy>) =>
+    this.#run(() => prepareSoftCrossEntropy(...args))) as Loss<SoftCrossEntropyOptions, true, Logits>;
+
+  readonly softCrossEntropyWithGrad = ((...args: Parameters<typeof prepareSoftCrossEntropyWithGrad>) =>
+    this.#run(() => prepareSoftCrossEntropyWithGrad(...args))) as LossWithGrad<SoftCrossEntropyOptions, true, Logits>;
 
   readonly logSoftmaxBackward = ((...args: Parameters<typeof prepareLogSoftmaxBackward>) =>
     this.#run(() => prepareLogSoftmaxBackward(...args))) as Elementwise2<MapOptions, true>;

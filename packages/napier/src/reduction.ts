@@ -27,36 +27,75 @@ export interface LossOptions extends Options {
   reduction?: ReductionName;
 }
 
-/** A loss: a number for "mean" and "sum", one for each row for "none". */
-export interface Loss<O extends LossOptions, P = false> {
-  (logits: Logits, targets: Targets, options?: O & { reduction?: "mean" | "sum" }): Result<P, number>;
-  (logits: AnyData, targets: Targets, options: O & OneRow & { reduction: "none" }): Result<P, number>;
-  (
-    logits: readonly number[],
-    targets: Targets,
-    options: O & Out & ManyRows & { reduction: "none" },
-  ): Result<P, number[]>;
+/** A loss: a number for "mean" and "sum", one for each row for "none". Y is what the targets are. */
+export interface Loss<O extends LossOptions, P = false, Y = Targets> {
+  (logits: Logits, targets: Y, options?: O & { reduction?: "mean" | "sum" }): Result<P, number>;
+  (logits: AnyData, targets: Y, options: O & OneRow & { reduction: "none" }): Result<P, number>;
+  (logits: readonly number[], targets: Y, options: O & Out & ManyRows & { reduction: "none" }): Result<P, number[]>;
   (
     logits: Float32Array | Half,
-    targets: Targets,
+    targets: Y,
     options: O & Out & ManyRows & { reduction: "none" },
   ): Result<P, Float32Array>;
-  (
-    logits: Float64Array,
-    targets: Targets,
-    options: O & Out & ManyRows & { reduction: "none" },
-  ): Result<P, Float64Array>;
+  (logits: Float64Array, targets: Y, options: O & Out & ManyRows & { reduction: "none" }): Result<P, Float64Array>;
   <D extends AnyData>(
     logits: OnnxArgument<D>,
-    targets: Targets,
+    targets: Y,
     options: O & Out & { reduction: "none" },
   ): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(
     logits: Tensor<D>,
-    targets: Targets,
+    targets: Y,
     options: O & Out & { reduction: "none" },
   ): Result<P, Tensor<Computed<D>>>;
-  (logits: Logits, targets: Targets, options: O & Out): Result<P, number | Output>;
+  (logits: Logits, targets: Y, options: O & Out): Result<P, number | Output>;
+}
+
+type Each = { reduction: "none" };
+type Total = { reduction?: "mean" | "sum" };
+
+/** The loss and its gradient, the gradient in the logits' kind. */
+export interface LossWithGrad<O extends LossOptions, P = false, Y = Targets> {
+  (
+    logits: readonly number[],
+    y: Y,
+    options?: O & Out & (Total | (OneRow & Each)),
+  ): Result<P, { loss: number; dlogits: number[] }>;
+  (
+    logits: Float32Array | Half,
+    y: Y,
+    options?: O & Out & (Total | (OneRow & Each)),
+  ): Result<P, { loss: number; dlogits: Float32Array }>;
+  (
+    logits: Float64Array,
+    y: Y,
+    options?: O & Out & (Total | (OneRow & Each)),
+  ): Result<P, { loss: number; dlogits: Float64Array }>;
+  <D extends AnyData>(
+    logits: D,
+    y: Y,
+    options: O & Out & ManyRows & Each,
+  ): Result<P, { loss: Computed<D>; dlogits: Computed<D> }>;
+  <D extends AnyData>(
+    logits: OnnxArgument<D>,
+    y: Y,
+    options?: O & Out & Total,
+  ): Result<P, { loss: number; dlogits: OnnxTensor<Computed<D>> }>;
+  <D extends AnyData>(
+    logits: OnnxArgument<D>,
+    y: Y,
+    options: O & Out & Each,
+  ): Result<P, { loss: OnnxTensor<Computed<D>>; dlogits: OnnxTensor<Computed<D>> }>;
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    y: Y,
+    options?: O & Out & Total,
+  ): Result<P, { loss: number; dlogits: Tensor<Computed<D>> }>;
+  <D extends AnyData>(
+    logits: Tensor<D>,
+    y: Y,
+    options: O & Out & Each,
+  ): Result<P, { loss: Tensor<Computed<D>>; dlogits: Tensor<Computed<D>> }>;
 }
 
 export function reductionOf(caller: string, options: LossOptions): ReductionName {
@@ -82,26 +121,29 @@ function total(losses: Float64Array | Float32Array, factor: number): number {
 
 const DOWN = 1.1102230246251565e-16; // 2^-53: a sum of as many finite losses as there are indices stays finite
 
-/** The sum divided by `count`. A partial sum may lie beyond the largest f64 where the result does not. */
-export function combine(losses: Float64Array | Float32Array, count: number): number {
+/** The sum over the divisor, 0 for 0/0. A partial sum may lie beyond the largest f64 where the result does not. */
+export function combine(losses: Float64Array | Float32Array, divisor: number): number {
+  const count = divisor === 0 ? 1 : divisor;
   const plain = total(losses, 1) / count;
   if (Number.isFinite(plain) || !losses.every(Number.isFinite)) return plain;
   return total(losses, DOWN) / count / DOWN;
 }
 
-/** Losses of the rows, f64 or already in the dtype, in the caller's reduction and dtype. */
+/** Losses of the rows, f64 or already in the dtype, in the caller's reduction and dtype; a mean is their sum over `divisor`, plus `more`. */
 export function reduce(
   caller: string,
   losses: Float64Array | Float32Array,
   reduction: ReductionName,
   x: View,
   out?: Writable,
+  divisor: number = x.rows,
+  more = 0,
 ): number | Output {
   if (reduction === "none") {
     const rows = receiver(caller, x, x.rows, out, [x]);
     for (let i = 0; i < losses.length; i++) rows[i] = losses[i];
     return wrapRows(x, rows);
   }
-  const value = combine(losses, reduction === "mean" ? Math.max(1, losses.length) : 1);
+  const value = combine(losses, reduction === "mean" ? divisor : 1) + more;
   return (x.dtype === "f32" ? Math.fround(value) : value) + 0;
 }

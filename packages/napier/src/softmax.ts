@@ -1,5 +1,7 @@
-import { areaOf, type Prepared } from "./job.ts";
+import { areaOf, type KernelCall, type Prepared } from "./job.ts";
+import { checkTemperature } from "./lossoptions.ts";
 import { runNow } from "./runner.ts";
+import { Steps, tempered } from "./steps.ts";
 import {
   type Elementwise,
   type Elementwise2,
@@ -7,14 +9,19 @@ import {
   type Options,
   type Out,
   receiver,
+  type View,
   viewLike,
   viewWithOptions,
+  type Writable,
   wrap,
 } from "./tensor.ts";
 import { core } from "./wasm.ts";
 
-const OPTIONS = ["shape", "axis", "dtype", "out"];
-export type MapOptions = Options & Out;
+const OPTIONS = ["shape", "axis", "dtype", "out", "temperature"];
+export interface MapOptions extends Options, Out {
+  /** T > 0: the logits are divided by it */
+  temperature?: number;
+}
 
 // Written out once: building them costs more than a short row.
 const LOG_SOFTMAX = {
@@ -35,20 +42,49 @@ const SOFTMAX_BACKWARD = {
   f64: [{ kernel: "softmax_backward_f64", areas: [0, 0, 1] }],
 } as const;
 
+/** Over a temperature: in f64 whatever comes in. */
+function overTemperature(
+  caller: "logSoftmax" | "softmax",
+  x: View,
+  out: Writable,
+  temperature: number,
+): Prepared<Logits> {
+  const steps = new Steps();
+  const { d, e, records } = tempered(steps, steps.wide(x), x.classes, temperature);
+  steps.leave(x, out, (rows) => {
+    if (caller === "softmax") steps.call("probs_f64", [rows, e, records]);
+    else steps.call("log_probs_f64", [rows, d, records]);
+  });
+  const { areas, calls } = steps;
+  return { family: core, job: { rows: x.rows, classes: x.classes, areas, calls }, finish: () => wrap(x, out, x.shape) };
+}
+
 function map(
-  caller: string,
+  caller: "logSoftmax" | "softmax",
   calls: typeof LOG_SOFTMAX | typeof SOFTMAX,
   logits: Logits,
   options: MapOptions,
 ): Prepared<Logits> {
   const x = viewWithOptions(caller, "logits", logits, options, OPTIONS);
+  checkTemperature(caller, options);
   const out = receiver(caller, x, x.data.length, options.out, [x]);
+  const { temperature = 1 } = options;
+  if (temperature !== 1) return overTemperature(caller, x, out, temperature);
   const areas = [areaOf(x, undefined, out), areaOf(x, x.data)];
   return {
     family: core,
     job: { rows: x.rows, classes: x.classes, areas, calls: calls[x.dtype] },
     finish: () => wrap(x, out, x.shape),
   };
+}
+
+/** The calls, and their result, area 0, over the temperature. */
+function divided(
+  calls: readonly KernelCall[],
+  { dtype }: View,
+  { temperature = 1 }: MapOptions,
+): readonly KernelCall[] {
+  return temperature === 1 ? calls : [...calls, { kernel: `divide_${dtype}`, areas: [0], numbers: [temperature] }];
 }
 
 function backward(
@@ -60,12 +96,13 @@ function backward(
   options: MapOptions,
 ): Prepared<Logits> {
   const g = viewWithOptions(caller, names[0], gradient, options, OPTIONS, saved);
+  checkTemperature(caller, options);
   const s = viewLike(caller, names[1], saved, g, options);
   const out = receiver(caller, g, g.data.length, options.out, [g, s]);
   const areas = [areaOf(g, g.data, out), areaOf(g, s.data)];
   return {
     family: core,
-    job: { rows: g.rows, classes: g.classes, areas, calls: calls[g.dtype] },
+    job: { rows: g.rows, classes: g.classes, areas, calls: divided(calls[g.dtype], g, options) },
     finish: () => wrap(g, out, g.shape),
   };
 }
@@ -83,19 +120,20 @@ export const prepareSoftmaxBackward = (g: Logits, probs: Logits, options: MapOpt
 /**
  * Log-probabilities: the logarithm of softmax, straight from the logits.
  *
- *   out[i, j] = x[i, j] − log Σ_k exp(x[i, k])
+ *   out[i, j] = x[i, j] / T − log Σ_k exp(x[i, k] / T)
  *
  * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
  * @param options.shape  shape of a flat array; without it the array is one row
  * @param options.axis  which axis holds the classes, −1 by default
  * @param options.dtype  "float16" or "bfloat16" where a Uint16Array does not say which it holds; such results are f32
+ * @param options.temperature  T, a finite number above 0; 1 without it
  * @param options.out  receives the result; may be the logits' own array
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the data's length is not the product of the shape; the axis is not there
  *
  * Edges: a NaN or +∞ in a row, or nothing but −∞, makes the row NaN; a single −∞ stays −∞.
  * Accuracy: ≤ 2 ulp (f32), ≤ 4 ulp (f64), the winning class included; never above 0.
- * Cost: reads x three times in cache, writes out once.
+ * Cost: reads x three times in cache, writes out once; over a temperature in f64, which takes f32 five times as long.
  * Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038, with one maximum left out of the sum
  *
  * @example
@@ -107,10 +145,10 @@ export const logSoftmax: Elementwise<MapOptions> = ((logits: Logits, options?: M
 /**
  * Probabilities: positive numbers that sum to 1.
  *
- *   out[i, j] = exp(x[i, j]) / Σ_k exp(x[i, k])
+ *   out[i, j] = exp(x[i, j] / T) / Σ_k exp(x[i, k] / T)
  *
  * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
- * @param options  `shape`, `axis`, `dtype`, `out` as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `temperature`, `out` as in logSoftmax
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the data's length is not the product of the shape; the axis is not there
  *
@@ -128,11 +166,11 @@ export const softmax: Elementwise<MapOptions> = ((logits: Logits, options?: MapO
 /**
  * The gradient of the logits, from that of the log-probabilities.
  *
- *   dx[i, j] = g[i, j] − exp(logp[i, j]) · Σ_k g[i, k]
+ *   dx[i, j] = (g[i, j] − exp(logp[i, j]) · Σ_k g[i, k]) / T
  *
  * @param dlogProbs  g, any shape, the gradient of a loss with respect to logSoftmax's result
  * @param logProbs  what logSoftmax returned, same kind and shape
- * @param options  `shape`, `axis`, `dtype`, `out` as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `temperature`, `out` as in logSoftmax
  * @returns same kind, dtype and shape
  * @throws {RangeError} the two shapes differ
  *
@@ -151,11 +189,11 @@ export const logSoftmaxBackward: Elementwise2<MapOptions> = ((
 /**
  * The gradient of the logits, from that of the probabilities.
  *
- *   dx[i, j] = p[i, j] · (g[i, j] − Σ_k g[i, k] p[i, k])
+ *   dx[i, j] = p[i, j] · (g[i, j] − Σ_k g[i, k] p[i, k]) / T
  *
  * @param dprobs  g, any shape, the gradient of a loss with respect to softmax's result
  * @param probs  what softmax returned, same kind and shape
- * @param options  `shape`, `axis`, `dtype`, `out` as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `temperature`, `out` as in logSoftmax
  * @returns same kind, dtype and shape
  * @throws {RangeError} the two shapes differ
  *

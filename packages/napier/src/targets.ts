@@ -13,8 +13,14 @@ function isData(value: unknown): value is TargetData {
   return Array.isArray(value) || value instanceof Int32Array || value instanceof BigInt64Array;
 }
 
-/** The class of each row, checked: as many as rows, each an integer from 0 to classes − 1. */
-export function classIndices(caller: string, targets: Targets, logits: View, logitsName = "logits"): Int32Array {
+/** The class of each row, checked: as many as rows, each an integer from 0 to classes − 1, or ignoreIndex, which gives −1. */
+export function classIndices(
+  caller: string,
+  targets: Targets,
+  logits: View,
+  logitsName = "logits",
+  ignoreIndex?: number,
+): Int32Array {
   const { classes, rows } = logits;
   if (classes === 0) throw rangeError(caller, logitsName, "at least 1 class", words("0"));
   let data: TargetData;
@@ -50,10 +56,16 @@ export function classIndices(caller: string, targets: Targets, logits: View, log
   else if (!(data instanceof BigInt64Array))
     for (let i = 0; i < rows; i++) y[i] = isClass(data[i], classes) ? data[i] : -1;
   else for (let i = 0; i < rows; i++) y[i] = isClass(Number(data[i]), classes) ? Number(data[i]) : -1;
+  const isBig = data instanceof BigInt64Array;
+  const ignored = isBig && ignoreIndex !== undefined ? BigInt(ignoreIndex) : ignoreIndex;
   for (let i = 0; i < rows; i++) {
-    if (y[i] >= 0 && y[i] < classes) continue;
-    const where = typeof targets === "number" ? name : `${name}[${i}]`;
-    throw rangeError(caller, where, `an integer from 0 to ${classes - 1}`, data[i]);
+    if (ignored !== undefined && data[i] === ignored) y[i] = -1;
+    else if (!(y[i] >= 0 && y[i] < classes)) {
+      const where = typeof targets === "number" ? name : `${name}[${i}]`;
+      const usual = data[i] === (isBig ? -100n : -100) && ignored === undefined;
+      const todo = usual ? "pass ignoreIndex: -100 to leave such rows out" : undefined;
+      throw rangeError(caller, where, `an integer from 0 to ${classes - 1}`, data[i], todo);
+    }
   }
   return y;
 }

@@ -9,6 +9,8 @@ import {
   logSumExpBackward,
   nllLoss,
   nllLossBackward,
+  softCrossEntropy,
+  softCrossEntropyWithGrad,
   softmax,
   softmaxBackward,
 } from "../src/index.ts";
@@ -26,6 +28,8 @@ interface Batch {
 
 type Out = Float64Array | undefined;
 
+const TERMS = { labelSmoothing: 0.1, zLoss: 0.01, softcap: 20, temperature: 0.7 };
+
 /** Every operation on rows of a flat array; one result for each row, or as many as the row has classes. */
 const OPERATIONS: Record<string, (batch: Batch, out?: Out) => Numbers> = {
   logSumExp: ({ x, shape }, out) => logSumExp(x as Float64Array, { shape, out }),
@@ -37,6 +41,16 @@ const OPERATIONS: Record<string, (batch: Batch, out?: Out) => Numbers> = {
     crossEntropyWithGrad(x as Float64Array, y, { shape, reduction: "none" }).loss,
   "crossEntropyWithGrad's gradient": ({ x, y, shape }, out) =>
     crossEntropyWithGrad(x as Float64Array, y, { shape, reduction: "none", out }).dlogits,
+  "crossEntropy, all options": ({ x, y, shape }, out) =>
+    crossEntropy(x as Float64Array, y, { shape, reduction: "none", out, ...TERMS }),
+  "crossEntropyWithGrad's gradient, all options": ({ x, y, shape }, out) =>
+    crossEntropyWithGrad(x as Float64Array, y, { shape, reduction: "none", out, ...TERMS }).dlogits,
+  softCrossEntropy: ({ x, d, shape }, out) =>
+    softCrossEntropy(x as Float64Array, d as Float64Array, { shape, reduction: "none", out }),
+  "softCrossEntropyWithGrad's gradient": ({ x, d, shape }, out) =>
+    softCrossEntropyWithGrad(x as Float64Array, d as Float64Array, { shape, reduction: "none", out }).dlogits,
+  "logSoftmax, temperature": ({ x, shape }, out) => logSoftmax(x as Float64Array, { shape, out, temperature: 0.3 }),
+  "softmax, temperature": ({ x, shape }, out) => softmax(x as Float64Array, { shape, out, temperature: 3 }),
   softmaxBackward: ({ x, d, shape }, out) => softmaxBackward(d as Float64Array, x as Float64Array, { shape, out }),
   logSoftmaxBackward: ({ x, d, shape }, out) =>
     logSoftmaxBackward(d as Float64Array, x as Float64Array, { shape, out }),

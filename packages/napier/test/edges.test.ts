@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { edgesPage } from "../../../tools/edges.ts";
-import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, PICKED, TABLE } from "../../../tools/edgetable.ts";
+import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, LOSS_TABLE, PICKED, TABLE } from "../../../tools/edgetable.ts";
 import { typed } from "../../../tools/hostile.ts";
 import {
   bceWithLogits,
@@ -25,6 +25,8 @@ import {
   nllLoss,
   perplexity,
   sample,
+  softCrossEntropy,
+  softCrossEntropyWithGrad,
   softmax,
   softmaxBackward,
   topLogProbs,
@@ -38,8 +40,8 @@ const PLACES = ["alone", "batch", "axis 0"] as const;
 function place(
   row: readonly number[],
   where: (typeof PLACES)[number],
+  other: readonly number[] = row.map((_, j) => 0.5 * j),
 ): { data: number[]; shape: number[]; axis: number } {
-  const other = row.map((_, j) => 0.5 * j);
   if (where === "alone") return { data: [...row], shape: [row.length], axis: -1 };
   if (where === "batch") return { data: [...other, ...row, ...other], shape: [3, row.length], axis: 1 };
   return { data: row.flatMap((v, j) => [other[j], v, other[j]]), shape: [row.length, 3], axis: 0 };
@@ -206,6 +208,42 @@ describe.each(["f32", "f64", "number[]"] as const)("edges in %s", (kind) => {
     expect(bceWithLogits(make([]), make([]))).toBe(0);
     expect(bceWithLogitsWithGrad(make([]), make([]))).toEqual({ loss: 0, dlogits: make([]) });
   });
+
+  for (const where of PLACES) {
+    test.each(LOSS_TABLE)(`options of the losses, ${where}: $name`, (entry) => {
+      const { row, target, loss, grad } = entry;
+      const count = where === "alone" ? 1 : 3;
+      const one = where === "alone" ? 0 : 1;
+      const { data, shape, axis } = place(row, where);
+      const kept = entry.options?.mask;
+      // the rows beside it are kept
+      const mask = kept && {
+        data: place(
+          kept,
+          where,
+          kept.map(() => 1),
+        ).data,
+        shape,
+      };
+      const options = { ...entry.options, mask, axis, reduction: "none" } as const;
+      const x = { data: make(data), shape };
+      const expected = [make([loss])[0], ...make(grad)];
+      const own = ({ loss, dlogits }: { loss: { data: ArrayLike<number> }; dlogits: { data: ArrayLike<number> } }) => [
+        loss.data[one],
+        ...pick(dlogits.data, row.length, where),
+      ];
+      if (typeof target === "number") {
+        const y = new Array<number>(count).fill(0);
+        y[one] = target;
+        same(own(crossEntropyWithGrad(x, y, options)), expected, "crossEntropyWithGrad");
+        same([crossEntropy(x, y, options).data[one]], expected.slice(0, 1), "crossEntropy");
+      } else {
+        const q = { data: make(place(target, where).data), shape };
+        same(own(softCrossEntropyWithGrad(x, q, options)), expected, "softCrossEntropyWithGrad");
+        same([softCrossEntropy(x, q, options).data[one]], expected.slice(0, 1), "softCrossEntropy");
+      }
+    });
+  }
 
   test("an empty row", () => {
     same([logSumExp(make([]))], [-inf], "logSumExp");

@@ -74,7 +74,7 @@ const MESSAGES: [() => unknown, string][] = [
   [() => softmax([1, 2], { axis: 0.5 }), "RangeError: softmax: options.axis expected an integer from -1 to 0, got 0.5"],
   [
     () => softmax([1, 2], wrong({ dim: 0 })),
-    "TypeError: softmax: options expected only shape, axis, dtype, out, got dim",
+    "TypeError: softmax: options expected only shape, axis, dtype, out, temperature, got dim",
   ],
   [() => softmax([1, 2], wrong(0)), "TypeError: softmax: options expected an object, got 0"],
   [
@@ -132,8 +132,8 @@ const MESSAGES: [() => unknown, string][] = [
     'RangeError: crossEntropy: options.reduction expected "mean" or "sum" or "none", got "avg"',
   ],
   [
-    () => crossEntropyWithGrad([1, 2], 0, wrong({ weight: [1, 2] })),
-    "TypeError: crossEntropyWithGrad: options expected only shape, axis, dtype, out, reduction, got weight",
+    () => crossEntropyWithGrad([1, 2], 0, wrong({ weights: [1, 2] })),
+    "TypeError: crossEntropyWithGrad: options expected only shape, axis, dtype, out, reduction, weight, labelSmoothing, mask, zLoss, softcap, temperature, ignoreIndex, got weights",
   ],
   [
     () => nllLoss(wrong(7), 0),
@@ -297,8 +297,8 @@ const MESSAGES: [() => unknown, string][] = [
   [() => nllLoss([], 0), "RangeError: nllLoss: logProbs expected at least 1 class, got 0"],
   [() => nllLoss([-1, -2], 2), "RangeError: nllLoss: targets expected an integer from 0 to 1, got 2"],
   [
-    () => nllLoss([-1], 0, wrong({ weight: [1] })),
-    "TypeError: nllLoss: options expected only shape, axis, dtype, out, reduction, got weight",
+    () => nllLoss([-1], 0, wrong({ mask: [1] })),
+    "TypeError: nllLoss: options expected only shape, axis, dtype, out, reduction, weight, ignoreIndex, got mask",
   ],
   // gradients that are given
   [

@@ -42,6 +42,14 @@ interface Case {
 const keep = (x: Float32Array): Uint8Array => Uint8Array.from(x, (_, k) => (k % 7 === 3 ? 0 : 1));
 
 const factors = (g: Float32Array): Float32Array => g.map((v) => (Number.isNaN(v) ? -1 : v));
+/** Weights of the classes, and a mask of all numbers. */
+function countingOptions(x: Float32Array, y: Int32Array, { shape }: Case["options"]) {
+  const classes = y.length === 0 ? shape[1] : x.length / y.length;
+  return {
+    weight: Array.from({ length: classes }, (_, j) => (j % 5) / 4),
+    mask: { data: Uint8Array.from(x, (_, k) => Number(k % 11 !== 4)), shape },
+  };
+}
 
 /** Every operation that a pool has, on the library or on a pool. */
 const OPERATIONS: Record<string, (on: typeof napier, input: Case) => unknown> = {
@@ -53,6 +61,21 @@ const OPERATIONS: Record<string, (on: typeof napier, input: Case) => unknown> = 
   crossEntropyWithGrad: (on, { x, y, options }) => on.crossEntropyWithGrad(x, y, options),
   'crossEntropyWithGrad, "none"': (on, { x, y, options }) =>
     on.crossEntropyWithGrad(x, y, { ...options, reduction: "none" }),
+  "crossEntropyWithGrad, weights, ignoreIndex, mask": (on, { x, y, options }) => {
+    const { weight, mask } = countingOptions(x, y, options);
+    return on.crossEntropyWithGrad(x, y, { ...options, weight, mask, ignoreIndex: 3 });
+  },
+  "crossEntropy, all options": (on, { x, y, options }) => {
+    const { weight, mask } = countingOptions(x, y, options);
+    const terms = { labelSmoothing: 0.1, zLoss: 1e-3, softcap: 20, temperature: 0.7 };
+    return on.crossEntropy(x, y, { ...options, weight, mask, ...terms, ignoreIndex: 3, reduction: "none" });
+  },
+  softCrossEntropyWithGrad: (on, { x, g, options }) =>
+    on.softCrossEntropyWithGrad(x, g, { ...options, labelSmoothing: 0.1, zLoss: 1e-3 }),
+  softCrossEntropy: (on, { x, g, options }) => on.softCrossEntropy(x, g, { ...options, softcap: 9 }),
+  "logSoftmax, temperature": (on, { x, options }) => on.logSoftmax(x, { ...options, temperature: 0.3 }),
+  "softmax, temperature": (on, { x, options }) => on.softmax(x, { ...options, temperature: 3 }),
+  "softmaxBackward, temperature": (on, { x, g, options }) => on.softmaxBackward(g, x, { ...options, temperature: 3 }),
   logSoftmaxBackward: (on, { x, g, options }) => on.logSoftmaxBackward(g, x, options),
   softmaxBackward: (on, { x, g, options }) => on.softmaxBackward(g, x, options),
   logSumExpBackward: (on, { x, g, y, options }) => on.logSumExpBackward(g.slice(0, y.length), x, options),

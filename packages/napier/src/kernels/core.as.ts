@@ -15,4 +15,5 @@ export {
 export { linear_f32, linear_backward_weight_f32, transpose_panels_f32 } from "./matmul.as";
 export { move_rows_f32, relu_backward_f32, relu_f32, scale_rows_f32 } from "./rows.as";
 export { adamw_f32 } from "./optimizer.as";
+export { divide_f32, divide_f64 } from "./tempered.as";
 export { log_probs_of_f32, log_probs_of_f64, top_f32, top_f64 } from "./top.as";

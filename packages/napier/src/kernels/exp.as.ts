@@ -91,10 +91,16 @@ export let exp_rest: v128 = f64x2.splat(0);
 // @ts-ignore: decorator
 @inline
 export function exp_biased_f64(x: v128, m: v128, wide: bool): v128 {
-  let d = f64x2.sub(x, m);
+  const d = f64x2.sub(x, m);
   const xv = f64x2.sub(x, d); // TwoDiff: d + tail = x − m exactly
   const back = f64x2.add(d, xv);
-  let tail = f64x2.add(f64x2.sub(x, back), f64x2.sub(xv, m));
+  return exp_biased_parts(d, f64x2.add(f64x2.sub(x, back), f64x2.sub(xv, m)), wide);
+}
+
+/** e^(d + tail)·2^960 for d ≤ 0 and |tail| ≤ 2 ulp(d); 0 for d below −1373, whatever tail is. NaN stays NaN. Error ≤ 1 ulp. */
+// @ts-ignore: decorator
+@inline
+export function exp_biased_parts(d: v128, tail: v128, wide: bool): v128 {
   const low = v128.load64_splat(F64, LOW);
   const far = f64x2.lt(d, low);
   tail = v128.andnot(tail, far); // −∞ would leave a NaN there

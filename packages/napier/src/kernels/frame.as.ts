@@ -2,4 +2,3 @@
 /** First byte that the module does not use itself. */
 export const heap: usize = __heap_base;
 export { scratch_bytes, use_scratch } from "./scratch.as";
-export { fill_masked_f32, fill_masked_f64 } from "./mask.as";

@@ -1,9 +1,11 @@
 /** A case of a suite in our words: which operation, and which of its results stand beside which of theirs. */
 import * as binary from "./binary.ts";
 import { classes, isStored, type OnnxCase, type Stored, type TorchCase, tensor } from "./load.ts";
+import type { LossOptions } from "./losses.ts";
+import * as losses from "./losses.ts";
 import * as lse from "./lse.ts";
 import * as operations from "./operations.ts";
-import { call, type Input, type LossOptions, Missing, type Result } from "./operations.ts";
+import { call, type Input, Missing, type Result } from "./operations.ts";
 
 export interface Comparison {
   readonly what: string;
@@ -33,8 +35,8 @@ function lossOptions(given: Readonly<Record<string, unknown>>, weight: unknown):
   return {
     reduction: reduction as LossOptions["reduction"],
     ...(isStored(weight) && { weight: tensor(weight).data }),
-    ...(ignoreIndex !== undefined && { ignoreIndex }),
-    ...(labelSmoothing !== undefined && { labelSmoothing }),
+    ...(ignoreIndex !== undefined && { ignoreIndex: ignoreIndex as number }),
+    ...(labelSmoothing !== undefined && { labelSmoothing: labelSmoothing as number }),
   };
 }
 
@@ -52,11 +54,11 @@ function runOnnx({ op, attributes, inputs, outputs }: OnnxCase): Comparison[] {
       return [{ what: op, ours: value, theirs: outputs[0] }];
     }
     case "NegativeLogLikelihoodLoss": {
-      const { value } = operations.nllLoss(tensor(x), classes(second), lossOptions(attributes, weight));
+      const { value } = losses.nllLoss(tensor(x), classes(second), lossOptions(attributes, weight));
       return [{ what: op, ours: value, theirs: outputs[0] }];
     }
     case "SoftmaxCrossEntropyLoss": {
-      const { value } = operations.crossEntropy(tensor(x), classes(second), lossOptions(attributes, weight));
+      const { value } = losses.crossEntropy(tensor(x), classes(second), lossOptions(attributes, weight));
       const loss = { what: op, ours: value, theirs: outputs[0] };
       if (outputs.length === 1) return [loss];
       return [loss, { what: "log_prob", ours: operations.logSoftmax(tensor(x), 1).value, theirs: outputs[1] }];
@@ -92,10 +94,12 @@ function runTorch({ op, input, args, kwargs, output, grad_input }: TorchCase): C
       );
     }
     case "nll_loss":
-      return both(operations.nllLoss(x(), classes(first as Stored), lossOptions(rest, rest.weight)));
+      return both(losses.nllLoss(x(), classes(first as Stored), lossOptions(rest, rest.weight)));
     case "cross_entropy": {
-      if ((first as Stored).dtype !== "torch.int64") return later("softCrossEntropy");
-      return both(operations.crossEntropy(x(), classes(first as Stored), lossOptions(rest, rest.weight)));
+      const options = lossOptions(rest, rest.weight);
+      if ((first as Stored).dtype !== "torch.int64")
+        return both(losses.softCrossEntropy(x(), tensor(first as Stored), options));
+      return both(losses.crossEntropy(x(), classes(first as Stored), options));
     }
     case "logaddexp":
       return both(lse.logAddExp(x(), tensor(first as Stored)));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Comparison, run } from "./cases.ts";
-import { later } from "./later.ts";
+import { later, refused } from "./later.ts";
 import { FOLDER, floats, type Suite, suites } from "./load.ts";
 import { Missing } from "./operations.ts";
 
@@ -49,7 +49,15 @@ describe.each(found)("$file", ({ file, cases, tolerance }) => {
     expect(absent.sort()).toEqual([...listed].sort());
   });
 
-  for (const { name, comparisons, error } of results.filter(({ name }) => !absent.includes(name))) {
+  const isRefused = (error: unknown): boolean =>
+    error instanceof RangeError && /options\.weight\[\d+\] expected a finite number from 0/.test(error.message);
+  test("class weights below 0 are refused, and nothing else is", () => {
+    const names = results.filter(({ error }) => isRefused(error)).map(({ name }) => name);
+    expect(names.sort()).toEqual(refused(file).sort());
+  });
+
+  const left = [...absent, ...refused(file)];
+  for (const { name, comparisons, error } of results.filter(({ name }) => !left.includes(name))) {
     test(name, () => {
       if (comparisons === undefined) throw error;
       expect(comparisons.length).toBeGreaterThan(0);

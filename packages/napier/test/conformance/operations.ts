@@ -1,8 +1,7 @@
 /** One operation of a suite: our functions on it, the results beside what they must be, and beside the exact references. */
 import { BOUNDS } from "../../src/bounds.ts";
-import { add, div, type Exact, exact, mul, neg, sub, toF64, ZERO } from "../../src/exact.ts";
+import { div, type Exact, exact, sub, toF64 } from "../../src/exact.ts";
 import * as napier from "../../src/index.ts";
-import { crossEntropyGradRow, crossEntropyRow } from "../../src/kernels/crossentropy.ref.ts";
 import { klBackward, klParts, sumParts } from "../../src/kernels/divergence.ref.ts";
 import * as softmaxRef from "../../src/kernels/softmax.ref.ts";
 import { ulpError, ulpOf } from "../../src/ulp.ts";
@@ -123,86 +122,8 @@ export function softmin(x: Input, axis: number, options: object = {}): { value: 
   return { value, gradient: { ...gradient, data: Array.from(gradient.data, (v) => -v) } };
 }
 
-type Reduction = "mean" | "sum" | "none";
-export interface LossOptions {
-  readonly reduction?: Reduction;
-  readonly [option: string]: unknown;
-}
-
-/** Classes are on axis 1, or are all there is. */
-const classAxis = (x: Floats): number => (x.shape.length > 1 ? 1 : 0);
-
 export function asFloats(loss: number | Input): Floats {
   return typeof loss === "number" ? { data: [loss], shape: [] } : loss;
-}
-
-/** A loss against the exact losses of its rows, reduced as it was. */
-function lossResult(
-  loss: Floats,
-  truths: (Exact | number)[],
-  reduction: Reduction,
-  dtype: Dtype,
-  bound: number,
-): Result {
-  if (reduction === "none") {
-    return { ...loss, error: worst(truths.map((truth, i) => distance(loss.data[i], truth, dtype) / bound)) };
-  }
-  if (truths.some((truth) => typeof truth === "number"))
-    throw new Error("a loss that is not finite needs a case of its own");
-  const sum = (truths as Exact[]).reduce(add, ZERO);
-  const truth = reduction === "sum" || truths.length === 0 ? sum : div(sum, exact(truths.length));
-  return { ...loss, error: distance(loss.data[0], truth, dtype) / bound };
-}
-
-export function nllLoss(x: Input, y: Labels, options: LossOptions): { value: Result; gradient: Result } {
-  const axis = classAxis(x);
-  const { reduction = "mean" } = options;
-  const loss = asFloats(call<number | Input>("nllLoss", x, y, { axis, ...options }));
-  const dloss = reduction === "none" ? ones({ ...(loss as Input) }) : 1;
-  const gradient = call<Input>("nllLossBackward", dloss, x, y, { axis, ...options });
-  const rows = places(x, [axis]);
-  const dtype = dtypeOf(x);
-  const picked = rows.map((at, i) => exact(x.data[at[Number(y.data[i])]]));
-  // "none" is exact; of a sum or mean of both signs an ulp is that of the result or of its largest term
-  const bound = reduction === "none" ? 1 : BOUNDS.crossEntropy[dtype];
-  const value = lossResult(loss, picked.map(neg), reduction, dtype, bound);
-  const error = reduction === "none" ? value.error : Math.min(value.error, inTerms(loss, picked, reduction, dtype));
-  const scale = reduction === "mean" ? div(exact(-1), exact(rows.length)) : exact(-1);
-  return {
-    value: { ...value, error },
-    gradient: byRow(gradient, x, axis, 1, (row, i) => row.map((_, j) => (j === Number(y.data[i]) ? scale : ZERO))),
-  };
-}
-
-function inTerms(loss: Floats, picked: Exact[], reduction: Reduction, dtype: Dtype): number {
-  const largest = picked.reduce((best, v) => Math.max(best, Math.abs(toF64(v))), 0);
-  const count = exact(reduction === "mean" ? picked.length : 1);
-  const truth = div(neg(picked.reduce(add, ZERO)), count);
-  const unit = toF64(ulpOf(div(exact(largest), count), dtype));
-  return Math.abs(toF64(sub(exact(loss.data[0]), truth))) / unit / BOUNDS.crossEntropy[dtype];
-}
-
-/** The loss by crossEntropy; the gradient by crossEntropyWithGrad, and its loss the same bits. */
-export function crossEntropy(x: Input, y: Labels, options: LossOptions): { value: Result; gradient: Result } {
-  const axis = classAxis(x);
-  const { reduction = "mean" } = options;
-  const loss = asFloats(call<number | Input>("crossEntropy", x, y, { axis, ...options }));
-  const both = call<{ loss: number | Input; dlogits: Input }>("crossEntropyWithGrad", x, y, { axis, ...options });
-  const second = asFloats(both.loss);
-  for (let i = 0; i < loss.data.length; i++) {
-    if (!Object.is(loss.data[i], second.data[i]))
-      throw new Error("crossEntropyWithGrad has another loss than crossEntropy");
-  }
-  const rows = places(x, [axis]);
-  const dtype = dtypeOf(x);
-  const truths = rows.map((at, i) => crossEntropyRow(pick(x.data, at), Number(y.data[i])));
-  const factor = div(exact(1), exact(reduction === "mean" ? rows.length : 1));
-  return {
-    value: lossResult(loss, truths, reduction, dtype, BOUNDS.crossEntropy[dtype]),
-    gradient: byRow(both.dlogits, x, axis, BOUNDS.gradient[dtype], (row, i) =>
-      crossEntropyGradRow(row, Number(y.data[i]), 1).map((g) => (typeof g === "number" ? g : mul(g, factor))),
-    ),
-  };
 }
 
 /** The divergence, and the gradient of its sum; in ulps of the larger sum of one sign. */

@@ -1,0 +1,142 @@
+import type { Counted } from "./counting.ts";
+import { clearRows } from "./counting.ts";
+import { type Prepared, perRow, scratch } from "./job.ts";
+import type { SoftCrossEntropyOptions } from "./lossoptions.ts";
+import { combine, type ReductionName, reduce } from "./reduction.ts";
+import { Steps, tempered } from "./steps.ts";
+import { type Output, type View, type Writable, wrap } from "./tensor.ts";
+import { wide } from "./wide.ts";
+
+/** Cross-entropy with any targets t from 0, in f64 whatever comes in, as kernels/softcrossentropy.as.ts has it. */
+export interface GeneralLoss {
+  readonly caller: string;
+  readonly x: View;
+  readonly reduction: ReductionName;
+  readonly mask: Uint8Array | undefined;
+  readonly classWeights: Float64Array | undefined;
+  readonly rows: Counted;
+  readonly options: SoftCrossEntropyOptions;
+  /** The call that fills the area t; the areas `weights` and `mask` are what its kernel takes. */
+  targets(steps: Steps, t: number, weights: number, mask: number): void;
+}
+
+/** Whether hard targets need this at all. */
+export function isGeneral({
+  labelSmoothing = 0,
+  zLoss = 0,
+  softcap,
+  temperature = 1,
+}: SoftCrossEntropyOptions): boolean {
+  return labelSmoothing > 0 || zLoss > 0 || softcap !== undefined || temperature !== 1;
+}
+
+/** What the kernels leave of each row: the loss without z, and its lse. */
+class RowResults {
+  readonly losses: Float64Array;
+  readonly lses: Float64Array | undefined;
+
+  constructor({ x, options: { zLoss = 0 } }: GeneralLoss) {
+    this.losses = new Float64Array(x.rows);
+    if (zLoss > 0) this.lses = new Float64Array(x.rows);
+  }
+
+  /** The losses as they count, and what z adds to each. */
+  #settled({ rows, options: { zLoss = 0 } }: GeneralLoss): { losses: Float64Array; more: Float64Array } {
+    const { losses, lses } = this;
+    // z·lse², which may be in range where lse² is not
+    const more = lses?.map((lse) => zLoss * lse * lse) ?? new Float64Array(0);
+    rows.left?.forEach((isLeft, i) => {
+      if (isLeft === 1) losses[i] = more[i] = 0;
+    });
+    return { losses, more };
+  }
+
+  /** The mean before it is rounded to the logits' dtype. */
+  mean(loss: GeneralLoss): number {
+    const { losses, more } = this.#settled(loss);
+    return combine(losses, loss.rows.divisor) + combine(more, loss.rows.count);
+  }
+
+  reduced(loss: GeneralLoss, out?: Writable): number | Output {
+    const { caller, x, reduction, rows } = loss;
+    const { losses, more } = this.#settled(loss);
+    if (reduction !== "none") {
+      const extra = combine(more, reduction === "mean" ? rows.count : 1);
+      return reduce(caller, losses, reduction, x, undefined, rows.divisor, extra);
+    }
+    for (let i = 0; i < more.length; i++) losses[i] += more[i];
+    return reduce(caller, losses, reduction, x, out);
+  }
+}
+
+interface Areas {
+  readonly steps: Steps;
+  readonly given: number;
+  readonly t: number;
+  readonly e: number;
+  readonly records: number;
+  readonly mask: number;
+}
+
+/** The logits capped, masked and tempered, the targets, and the losses. */
+function lossSteps(loss: GeneralLoss, { losses, lses }: RowResults): Areas {
+  const { x, mask, classWeights, options } = loss;
+  const { softcap, temperature = 1 } = options;
+  const { classes } = x;
+  const steps = new Steps();
+  const given = steps.wide(x);
+  const rows = softcap === undefined ? given : steps.area(scratch("f64", classes));
+  if (softcap !== undefined) steps.call("softcap_f64", [rows, given], softcap);
+  const kept = steps.area({ type: "u8", width: classes, inner: x.inner, from: mask ?? 1, to: undefined });
+  if (mask !== undefined) steps.call("fill_masked_f64", [rows, kept], -Infinity);
+  const { d, e, records } = tempered(steps, rows, classes, temperature);
+  const from = classWeights === undefined ? 1 : { eachRow: classWeights.map((w) => w * loss.rows.factor) };
+  const weights = steps.area({ ...scratch("f64", classes), from });
+  const t = steps.area(scratch("f64", classes));
+  loss.targets(steps, t, weights, kept);
+  const results = [steps.area(perRow("f64", undefined, losses)), steps.area(perRow("f64", undefined, lses))];
+  steps.call("soft_loss_f64", [...results, d, t, records]);
+  return { steps, given, t, e, records, mask: kept };
+}
+
+export function prepareGeneralLoss(loss: GeneralLoss, out: Writable | undefined): Prepared<number | Output> {
+  const results = new RowResults(loss);
+  const { areas, calls } = lossSteps(loss, results).steps;
+  const { rows, classes } = loss.x;
+  return { family: wide, job: { rows, classes, areas, calls }, finish: () => results.reduced(loss, out) };
+}
+
+/** The mean before it is rounded to the logits' dtype. */
+export function prepareGeneralMean(loss: GeneralLoss): Prepared<number> {
+  const results = new RowResults(loss);
+  const { areas, calls } = lossSteps(loss, results).steps;
+  const { rows, classes } = loss.x;
+  return { family: wide, job: { rows, classes, areas, calls }, finish: () => results.mean(loss) };
+}
+
+export function prepareGeneralLossWithGrad(
+  loss: GeneralLoss,
+  out: Writable,
+): Prepared<{ loss: number | Output; dlogits: Output }> {
+  const { x, options, reduction, rows } = loss;
+  const { softcap, temperature = 1, zLoss = 0 } = options;
+  const results = new RowResults(loss);
+  const { steps, given, t, e, records, mask } = lossSteps(loss, results);
+  const isMean = reduction === "mean";
+  const scale = 1 / (isMean && rows.divisor > 0 ? rows.divisor : 1) / temperature;
+  const z = (2 * zLoss) / (isMean && rows.count > 0 ? rows.count : 1) / temperature;
+  steps.leave(x, out, (dx) => {
+    steps.call("soft_gradient_f64", [dx, e, t, records], scale, z);
+    if (softcap !== undefined) steps.call("softcap_backward_f64", [dx, given], softcap);
+    if (loss.mask !== undefined) steps.call("fill_masked_f64", [dx, mask], 0);
+  });
+  const { areas, calls } = steps;
+  return {
+    family: wide,
+    job: { rows: x.rows, classes: x.classes, areas, calls },
+    finish: () => {
+      clearRows(out, x, rows.left);
+      return { loss: results.reduced(loss), dlogits: wrap(x, out, x.shape) };
+    },
+  };
+}

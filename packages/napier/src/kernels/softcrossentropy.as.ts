@@ -1,0 +1,143 @@
+// Cross-entropy of targets t, from 0, on rows that tempered.as.ts prepared: l = log1p(s), lse = m / T + l.
+//   loss = Σ_j t_j·(l − d_j) = l·Σ t − Σ t_j·d_j, where no term is below 0
+//   dx_j = p_j·(Σ t + z·lse) − t_j; for the class left out, where its p = 1 − s / (1 + s) is above a half,
+//          (Σ of the other t + z·lse) − (Σ t + z·lse)·s / (1 + s), never p − t: that loses what is left of the others.
+
+import { UNBIAS_F64 } from "./exp.as";
+import { fill_f64 } from "./softmax.as";
+import { AT, fold, LOG, RECORD, REST, SHIFT, SUM, TOTAL, UNSCALE } from "./tempered.as";
+
+/** smoothing over the classes that a row's mask keeps */
+// @ts-ignore: decorator
+@inline
+function share(mask: usize, smoothing: f64, classes: i32): f64 {
+  if (smoothing == 0.0) return 0;
+  let kept = 0;
+  for (let j = 0; j < classes; j++) kept += load<u8>(mask + j);
+  return kept == 0 ? 0 : smoothing / <f64>kept;
+}
+
+/** t[j] = w[j]·((1 − smoothing)·[j = y] + smoothing / kept, where the mask keeps j); the weights are one row */
+export function hard_targets_f64(
+  t: usize, y: usize, weights: usize, mask: usize, smoothing: f64, rows: i32, classes: i32,
+): void {
+  const bytes = <usize>classes << 3;
+  for (let i = 0; i < rows; i++, t += bytes, y += 4, mask += classes) {
+    const each = share(mask, smoothing, classes);
+    if (each == 0.0) memory.fill(t, 0, bytes);
+    else {
+      for (let j = 0; j < classes; j++) {
+        const k = <usize>j << 3;
+        store<f64>(t + k, load<u8>(mask + j) == 0 ? 0.0 : load<f64>(weights + k) * each);
+      }
+    }
+    const at = load<i32>(y);
+    const k = <usize>at << 3;
+    const own = 1.0 - smoothing + (load<u8>(mask + at) == 0 ? 0.0 : each);
+    store<f64>(t + k, load<f64>(weights + k) * own);
+  }
+}
+
+/** t[j] = w[j]·((1 − smoothing)·q[j] + smoothing / kept, where the mask keeps j); t may be q */
+export function soft_targets_f64(
+  t: usize, q: usize, weights: usize, mask: usize, smoothing: f64, rows: i32, classes: i32,
+): void {
+  const bytes = <usize>classes << 3;
+  for (let i = 0; i < rows; i++, t += bytes, q += bytes, mask += classes) {
+    const each = share(mask, smoothing, classes);
+    for (let j = 0; j < classes; j++) {
+      const k = <usize>j << 3;
+      const own = (1.0 - smoothing) * load<f64>(q + k) + (load<u8>(mask + j) == 0 ? 0.0 : each);
+      store<f64>(t + k, load<f64>(weights + k) * own);
+    }
+  }
+}
+
+/** v, or the canonical NaN */
+// @ts-ignore: decorator
+@inline
+function clean(v: f64): f64 {
+  return v == v ? v + 0 : NaN;
+}
+
+/** losses[i], without z, and lse; leaves TOTAL and REST in the records. A t of 0 adds 0 at d = −∞ too. */
+export function soft_loss_f64(
+  losses: usize, lses: usize, d: usize, t: usize, records: usize, rows: i32, classes: i32,
+): void {
+  const bytes = <usize>classes << 3;
+  const none = f64x2.splat(0);
+  for (let i = 0; i < rows; i++, losses += 8, lses += 8, d += bytes, t += bytes, records += RECORD) {
+    const s = load<f64>(records, SUM);
+    if (s != s) {
+      store<f64>(losses, NaN);
+      store<f64>(lses, NaN);
+      continue;
+    }
+    const own = t + (<usize>load<f64>(records, AT) << 3);
+    const winner = load<f64>(own);
+    store<f64>(own, 0);
+    let rest = none;
+    let restLost = none;
+    let sum = none;
+    let lost = none;
+    for (let j = 0; j < classes; j += 2) {
+      const k = <usize>j << 3;
+      const pair = j + 1 < classes;
+      const a = pair ? v128.load(t + k) : v128.load64_zero(t + k);
+      const b = pair ? v128.load(d + k) : v128.load64_zero(d + k);
+      const r = f64x2.add(rest, a);
+      const rv = f64x2.sub(r, rest);
+      restLost = f64x2.add(restLost, f64x2.add(f64x2.sub(rest, f64x2.sub(r, rv)), f64x2.sub(a, rv)));
+      rest = r;
+      const term = v128.and(f64x2.mul(a, b), f64x2.ne(a, none));
+      const next = f64x2.add(sum, term);
+      const v = f64x2.sub(next, sum);
+      lost = f64x2.add(lost, f64x2.add(f64x2.sub(sum, f64x2.sub(next, v)), f64x2.sub(term, v)));
+      sum = next;
+    }
+    store<f64>(own, winner);
+    const others = fold(rest, restLost);
+    const total = others + winner;
+    const l = load<f64>(records, LOG);
+    store<f64>(records, total, TOTAL);
+    store<f64>(records, others, REST);
+    store<f64>(losses, clean(total * l - fold(sum, lost) * load<f64>(records, UNSCALE)));
+    store<f64>(lses, clean(load<f64>(records, SHIFT) + l));
+  }
+}
+
+/** dx[j] = scale·(p[j]·Σ t − t[j]) + p[j]·z·lse, after soft_loss_f64; dx may be e */
+export function soft_gradient_f64(
+  dx: usize, e: usize, t: usize, records: usize, scale: f64, z: f64, rows: i32, classes: i32,
+): void {
+  const bytes = <usize>classes << 3;
+  const nan = f64x2.splat(NaN);
+  const zero = f64x2.splat(0);
+  const ss = f64x2.splat(scale);
+  for (let i = 0; i < rows; i++, dx += bytes, e += bytes, t += bytes, records += RECORD) {
+    const s = load<f64>(records, SUM);
+    if (s != s) {
+      fill_f64(dx, NaN, classes);
+      continue;
+    }
+    const more = z == 0.0 ? 0.0 : z * (load<f64>(records, SHIFT) + load<f64>(records, LOG));
+    const factor = load<f64>(records, TOTAL) * scale + more;
+    // as in scale_stored_f64: the product alone may be subnormal
+    const c = factor / (1.0 + s);
+    const big = abs(c) > 9223372036854775808.0;
+    const first = f64x2.splat(big ? c * UNBIAS_F64 : c);
+    const second = f64x2.splat(big ? 1.0 : UNBIAS_F64);
+    for (let j = 0; j < classes; j += 2) {
+      const k = <usize>j << 3;
+      const pair = j + 1 < classes;
+      const p = f64x2.mul(f64x2.mul(pair ? v128.load(e + k) : v128.load64_zero(e + k), first), second);
+      const v = f64x2.add(f64x2.sub(p, f64x2.mul(pair ? v128.load(t + k) : v128.load64_zero(t + k), ss)), zero);
+      const out = v128.bitselect(v, nan, f64x2.eq(v, v));
+      v128.store64_lane(dx + k, out, 0);
+      if (pair) v128.store64_lane(dx + k, out, 1, 8);
+    }
+    if (s > 1.0) continue;
+    const own = load<f64>(records, REST) * scale + more - factor * (s / (1.0 + s));
+    store<f64>(dx + (<usize>load<f64>(records, AT) << 3), clean(own));
+  }
+}
