@@ -1,7 +1,7 @@
 /** Makes docs/edges.md from the table that the tests run through every entry point. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, LOSS_TABLE, PICKED, TABLE } from "./edgetable.ts";
+import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, LOSS_TABLE, MASK_TABLE, PICKED, TABLE } from "./edgetable.ts";
 import { lsePart } from "./lsetable.ts";
 
 const value = (x: number): string => (Object.is(x, -0) ? "−0" : String(x).replace("Infinity", "∞").replace("-", "−"));
@@ -35,6 +35,10 @@ export function edgesPage(): string {
     const y = typeof target === "number" ? value(target) : list(target);
     return `| ${name} | ${list(row)} | ${y} | ${given.join(", ")} | ${value(loss)} | ${list(grad)} |`;
   });
+  const masks = MASK_TABLE.map(
+    ({ name, row, mask, lse, softmax, logSoftmax }) =>
+      `| ${name} | ${list(row)} | ${list(mask)} | ${value(lse)} | ${list(softmax)} | ${list(logSoftmax)} |`,
+  );
   return `# Edges
 
 Made by tools/edges.ts (npm run gen) from the table that packages/napier/test/edges.test.ts runs. Do not edit.
@@ -53,6 +57,14 @@ ${rows.join("\n")}
 - \`logSumExpBackward\`: a dlse of ±∞ or NaN multiplies the softmax as it is rounded; 0·∞ is NaN.
 - Results that underflow are +0: the winner of [0, −110] in f32 has log-probability 0, its gradient is 0.
 
+## Masks
+
+| row | logits | mask | logSumExp | softmax | logSoftmax |
+|---|---|---|---|---|---|
+${masks.join("\n")}
+
+- The …Backward functions with a mask: what it leaves out has gradient 0, and no part in the sums of the rest.
+
 ## Picking and divergence
 
 | row | logits | topLogProbs, indices | logProbs | sample | entropy | entropyBackward |
@@ -67,6 +79,7 @@ ${picked.join("\n")}
 ${divergences.join("\n")}
 
 - With \`logTarget\` a target of −∞ is a probability of 0. A negative target gives NaN. A sum or mean of no numbers is 0.
+
 ## Options of the losses
 
 \`crossEntropy\` with "none", of probabilities \`softCrossEntropy\`, and the gradient; alone, in a batch and along another axis.

@@ -326,3 +326,27 @@ export const LOSS_TABLE: readonly LossEdge[] = [
   { name: "softcap, NaN", row: [0, nan, 0], target: 0, options: { softcap: 40 }, loss: nan, grad: [nan, nan, nan] },
   { name: "zLoss", row: [3], target: 0, options: { zLoss: 0.5 }, loss: 4.5, grad: [3] },
 ];
+
+/** Rows with a mask: what is left out comes before NaN, and that before ±∞. */
+export const MASK_TABLE = [
+  { name: "a masked NaN", row: [nan, 3], mask: [0, 1], lse: 3, softmax: [0, 1], logSoftmax: [-inf, 0] },
+  { name: "a masked +∞", row: [3, inf], mask: [1, 0], lse: 3, softmax: [1, 0], logSoftmax: [0, -inf] },
+  { name: "a NaN that is kept", row: [nan, 3], mask: [1, 0], lse: nan, softmax: [nan, 0], logSoftmax: [nan, -inf] },
+  {
+    name: "+∞ that is kept",
+    row: [inf, 3, 1],
+    mask: [1, 1, 0],
+    lse: inf,
+    softmax: [nan, nan, 0],
+    logSoftmax: [nan, nan, -inf],
+  },
+  {
+    name: "nothing but −∞ is kept",
+    row: [-inf, 3],
+    mask: [1, 0],
+    lse: -inf,
+    softmax: [nan, 0],
+    logSoftmax: [nan, -inf],
+  },
+  { name: "masked whole", row: [nan, 3], mask: [0, 0], lse: -inf, softmax: [0, 0], logSoftmax: [-inf, -inf] },
+] as const;

@@ -19,7 +19,7 @@ export function lossesSection(section: Section): void {
       const x = typed(dtype, rows.flat());
       const y = Int32Array.from({ length: rows.length }, (_, i) => (i % 9 === 8 ? -100 : (5 * i) % classes));
       const q = core.softmax(typed(dtype, Array.from(x, normal)), { shape });
-      const weight = times(classes, (j) => (j % 6 === 5 ? 0 : 4 * uniform()));
+      const weight = times(classes, (j) => (j % 6 === 5 ? 0 : 4 * uniform() - 0.5));
       const mask = { data: Uint8Array.from(x, () => Number(uniform() < 0.9)), shape };
       const none = { shape, reduction: "none" } as const;
       const hard = { shape, ignoreIndex: -100 };
@@ -33,6 +33,11 @@ export function lossesSection(section: Section): void {
         }
       }
       results.put(core.nllLoss(q, y, { ...hard, weight }), core.nllLossBackward(0.3, q, y, { ...hard, weight }));
+      for (const masked of [{ shape, mask }, { shape, mask, temperature: 0.7 }]) {
+        const [logProbs, probs] = [core.logSoftmax(x, masked), core.softmax(x, masked)];
+        results.put(logProbs, probs, core.logSumExp(x, { shape, mask }));
+        results.put(core.logSoftmaxBackward(q, logProbs, masked), core.softmaxBackward(q, probs, masked));
+      }
       for (const temperature of [0.3, 1 / 3, 7, 1e-3, 1e4]) {
         const options = { shape, temperature };
         const [logProbs, probs] = [core.logSoftmax(x, options), core.softmax(x, options)];

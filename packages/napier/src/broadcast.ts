@@ -182,11 +182,11 @@ export function broadcastOf(
   return full(data, aligned, x, () => new (data.constructor as Float64ArrayConstructor)(x.data.length));
 }
 
-/** A weight for each class, finite and not negative. */
+/** A weight for each class, finite. */
 export function classWeightsOf(caller: string, weight: Weights, { classes }: View): Float64Array {
   const name = "options.weight";
   const given = parts(caller, name, weight, WEIGHTS);
-  const data = floatsOf(caller, given, (v) => Number.isFinite(v) && v >= 0, "a finite number from 0");
+  const data = floatsOf(caller, given, Number.isFinite, "a finite number");
   if (given.shape !== undefined && inWords(given.shape) !== `[${classes}]`)
     throw rangeError(caller, `${name}.${given.kind}`, `[${classes}]`, words(inWords(given.shape)));
   if (data.length !== classes)

@@ -12,7 +12,7 @@ export interface Counted {
   readonly count: number;
   /** what a mean divides by */
   readonly divisor: number;
-  /** the power of two that weights and divisor carry */
+  /** the power of two that weights and divisor carry, 0 where they sum to 0 */
   readonly factor: number;
 }
 
@@ -36,7 +36,7 @@ const UP = 2.037035976334486e90; // 2^300
 
 /** A power of two that brings the largest of a mean's weights to at most 1, so that no weighted loss overflows where the mean does not. */
 function normal(weights: Float64Array): number {
-  const largest = weights.reduce((most, w) => Math.max(most, w), 0);
+  const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
   let factor = 1;
   while (largest * factor > 1) factor /= 2;
   while (largest > 0 && largest * factor < TINY) factor *= UP;
@@ -67,7 +67,10 @@ export function counted(
     lost += sum - (next - v) + (w - v);
     sum = next;
   }
-  return { left, weights, count, divisor: sum + lost, factor };
+  const divisor = sum + lost;
+  // weights that sum to 0 make a mean of 0
+  if (divisor === 0) return { left, weights: weights.fill(0), count, divisor, factor: 0 };
+  return { left, weights, count, divisor, factor };
 }
 
 /** weight·loss; a weight of 0 leaves nothing of an infinite loss. */

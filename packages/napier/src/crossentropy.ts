@@ -8,10 +8,11 @@ import {
   prepareGeneralLossWithGrad,
   prepareGeneralMean,
 } from "./generalloss.ts";
-import { type Area, areaOf, type Job, type KernelCall, type Prepared, perRow } from "./job.ts";
+import { type Area, areaOf, type Job, type Prepared, perRow } from "./job.ts";
 import { type CrossEntropyOptions, checkIgnoreIndex, checkTerms, HARD_OPTIONS } from "./lossoptions.ts";
 import { combine, type Loss, type LossWithGrad, type ReductionName, reduce, reductionOf } from "./reduction.ts";
 import { runNow } from "./runner.ts";
+import { maskedCalls } from "./steps.ts";
 import { classIndices, type Targets } from "./targets.ts";
 import { type Dtype, type Logits, type Out, type Output, receiver, type View, view, wrap } from "./tensor.ts";
 import { core } from "./wasm.ts";
@@ -92,27 +93,11 @@ class RowLosses {
   }
 }
 
-/** The calls on logits whose masked classes are −∞, and what they write there made 0. */
-function masked(
-  { x, mask }: Arguments,
-  areas: Area[],
-  calls: readonly KernelCall[],
-  logits: number,
-  gradient?: number,
-): readonly KernelCall[] {
-  if (mask === undefined) return calls;
-  const kernel = `fill_masked_${x.dtype}` as const;
-  const at = areas.push({ ...areaOf(x), type: "u8", from: mask }) - 1;
-  const before: KernelCall = { kernel, areas: [logits, at], numbers: [-Infinity] };
-  const after: KernelCall[] = gradient === undefined ? [] : [{ kernel, areas: [gradient, at], numbers: [0] }];
-  return [before, ...calls, ...after];
-}
-
 /** The job of hard targets on their own kernels. */
 function lossJob(given: Arguments, losses: RowLosses): Job {
-  const { x, y } = given;
+  const { x, y, mask } = given;
   const areas = [...losses.areas, areaOf(x, x.data), perRow("i32", y)];
-  const calls = masked(given, areas, CROSS_ENTROPY[x.dtype], losses.areas.length);
+  const calls = maskedCalls(x, mask, areas, CROSS_ENTROPY[x.dtype], [losses.areas.length, -Infinity]);
   return { rows: x.rows, classes: x.classes, areas, calls };
 }
 
@@ -149,7 +134,7 @@ export function prepareMeanLoss(
 
 /** What each row's gradient is multiplied by: where all are the same, one number. */
 function scales({ reduction, rows: { weights, divisor } }: Arguments): Float64Array | number {
-  const by = reduction === "mean" && divisor > 0 ? divisor : 1;
+  const by = reduction === "mean" && divisor !== 0 ? divisor : 1;
   return weights === undefined ? 1 / by : weights.map((w) => w / by);
 }
 
@@ -160,7 +145,7 @@ export function prepareCrossEntropyWithGrad(
 ): Prepared<{ loss: number | Output; dlogits: Output }> {
   const caller = "crossEntropyWithGrad";
   const given = read(caller, logits, targets, options);
-  const { x, y, rows } = given;
+  const { x, y, mask, rows } = given;
   const out = receiver(caller, x, x.data.length, options.out, [x]);
   if (isGeneral(options)) return prepareGeneralLossWithGrad(general(caller, given, options), out);
   const losses = new RowLosses(given);
@@ -172,7 +157,7 @@ export function prepareCrossEntropyWithGrad(
     perRow("i32", y),
     perRow("f64", scales(given)),
   ];
-  const calls = masked(given, areas, CROSS_ENTROPY_WITH_GRAD[x.dtype], gradient + 1, gradient);
+  const calls = maskedCalls(x, mask, areas, CROSS_ENTROPY_WITH_GRAD[x.dtype], [gradient + 1, -Infinity], [gradient, 0]);
   return {
     family: core,
     job: { rows: x.rows, classes: x.classes, areas, calls },
@@ -199,7 +184,7 @@ export function prepareCrossEntropyWithGrad(
  * @param logits  x, any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
  * @param targets  the true class of each row: number (one row), number[], Int32Array, BigInt64Array or a tensor of these
  * @param options.reduction  "mean" (default), "sum" or "none"
- * @param options.weight  w, a finite number from 0 for each class; 1 without it
+ * @param options.weight  w, a finite number for each class; 1 without it
  * @param options.ignoreIndex  rows with this target are left out: loss and gradient 0, whatever their logits are
  * @param options.labelSmoothing  ε from 0 to 1
  * @param options.mask  1 keeps a class of a row, 0 leaves it out: as if it were not there; it broadcasts to the logits' shape

@@ -123,7 +123,7 @@ export function prepareGeneralLossWithGrad(
   const results = new RowResults(loss);
   const { steps, given, t, e, records, mask } = lossSteps(loss, results);
   const isMean = reduction === "mean";
-  const scale = 1 / (isMean && rows.divisor > 0 ? rows.divisor : 1) / temperature;
+  const scale = 1 / (isMean && rows.divisor !== 0 ? rows.divisor : 1) / temperature;
   const z = (2 * zLoss) / (isMean && rows.count > 0 ? rows.count : 1) / temperature;
   steps.leave(x, out, (dx) => {
     steps.call("soft_gradient_f64", [dx, e, t, records], scale, z);

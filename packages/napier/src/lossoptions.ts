@@ -3,14 +3,14 @@ import { checkNumber } from "./check.ts";
 import type { LossOptions } from "./reduction.ts";
 
 export interface NllOptions extends LossOptions {
-  /** a finite number from 0 for each class: a row counts as much as its class */
+  /** a finite number for each class: a row counts as much as its class */
   weight?: Weights;
   /** rows with this target are left out, whatever their logits are */
   ignoreIndex?: number;
 }
 
 export interface SoftCrossEntropyOptions extends LossOptions {
-  /** a finite number from 0 for each class: its terms are multiplied by it */
+  /** a finite number for each class: its terms are multiplied by it */
   weight?: Weights;
   /** ε from 0 to 1: this part of a row's target goes to all classes alike */
   labelSmoothing?: number;

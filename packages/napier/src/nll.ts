@@ -64,11 +64,11 @@ const negative = (v: number): number => (Number.isNaN(v) ? Number.NaN : 0 - v);
  * @param logProbs  any shape, classes on the last axis (or `axis`), in nats, as logSoftmax returns them
  * @param targets  the true class of each row: number (one row), number[], Int32Array, BigInt64Array or a tensor of these
  * @param options.reduction  "mean" (default), "sum" or "none"
- * @param options.weight  w, a finite number from 0 for each class; 1 without it
+ * @param options.weight  w, a finite number for each class; 1 without it
  * @param options.ignoreIndex  rows with this target are left out, of the mean's divisor too
  * @param options  `shape`, `axis`, `dtype`, `out` (for "none") as in logSoftmax
  * @returns a number; with "none" one for each row, in the kind of logProbs
- * @throws {RangeError} a target is neither a class nor ignoreIndex; not one target for each row; a weight below 0
+ * @throws {RangeError} a target is neither a class nor ignoreIndex; not one target for each row; a weight that is not finite
  *
  * Edges: follows its formula on whatever it is given, but a weight of 0 gives 0 at −∞ too; no rows, none that count, and
  * weights that sum to 0 give a mean of 0.
@@ -115,7 +115,7 @@ interface NllLossBackward {
  * @param options  as in nllLoss; `out` receives the gradient
  * @returns same kind, dtype and shape as logProbs
  * @throws {RangeError} a target is neither a class nor ignoreIndex; not one gradient for each row with "none", or a tensor
- * of another shape than the losses'; a weight below 0
+ * of another shape than the losses'; a weight that is not finite
  *
  * Edges: rows that are left out have a gradient of 0.
  * Accuracy: ≤ 1 ulp; ≤ 2 ulp with weights.
@@ -152,7 +152,7 @@ export const nllLossBackward: NllLossBackward = ((
   const isF32 = x.dtype === "f32";
   for (let i = 0; i < at.length; i++) {
     const d = weights === undefined ? gradients[i] : weights[i] * gradients[i];
-    const scaled = reduction === "mean" && divisor > 0 ? d / divisor : d;
+    const scaled = reduction === "mean" && divisor !== 0 ? d / divisor : d;
     out[at[i]] = negative(isF32 ? Math.fround(scaled) : scaled);
   }
   clearRows(out, x, left);

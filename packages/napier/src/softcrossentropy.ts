@@ -69,7 +69,7 @@ export function prepareSoftCrossEntropyWithGrad(
  * @param logits  x, any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
  * @param targets  q, probabilities in the logits' shape and dtype
  * @param options.reduction  "mean" (default), "sum" or "none"
- * @param options.weight  w, a finite number from 0 for each class; 1 without it
+ * @param options.weight  w, a finite number for each class; 1 without it
  * @param options.labelSmoothing  ε from 0 to 1
  * @param options.mask  1 keeps a class of a row, 0 leaves it out: as if it were not there
  * @param options.zLoss  as in crossEntropy

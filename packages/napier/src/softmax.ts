@@ -1,7 +1,8 @@
+import { type Mask, maskOf } from "./broadcast.ts";
 import { areaOf, type KernelCall, type Prepared } from "./job.ts";
 import { checkTemperature } from "./lossoptions.ts";
 import { runNow } from "./runner.ts";
-import { Steps, tempered } from "./steps.ts";
+import { maskedCalls, Steps, tempered } from "./steps.ts";
 import {
   type Elementwise,
   type Elementwise2,
@@ -17,8 +18,10 @@ import {
 } from "./tensor.ts";
 import { core } from "./wasm.ts";
 
-const OPTIONS = ["shape", "axis", "dtype", "out", "temperature"];
+const OPTIONS = ["shape", "axis", "dtype", "out", "mask", "temperature"];
 export interface MapOptions extends Options, Out {
+  /** 1 keeps a class of a row, 0 leaves it out */
+  mask?: Mask;
   /** T > 0: the logits are divided by it */
   temperature?: number;
 }
@@ -42,18 +45,26 @@ const SOFTMAX_BACKWARD = {
   f64: [{ kernel: "softmax_backward_f64", areas: [0, 0, 1] }],
 } as const;
 
+/** What a class that is left out gets. */
+const LEFT_OUT = { logSoftmax: -Infinity, softmax: 0 } as const;
+
 /** Over a temperature: in f64 whatever comes in. */
 function overTemperature(
   caller: "logSoftmax" | "softmax",
   x: View,
   out: Writable,
+  mask: Uint8Array | undefined,
   temperature: number,
 ): Prepared<Logits> {
   const steps = new Steps();
-  const { d, e, records } = tempered(steps, steps.wide(x), x.classes, temperature);
+  const given = steps.wide(x);
+  const kept = mask && steps.area({ ...areaOf(x), type: "u8", from: mask });
+  if (kept !== undefined) steps.call("fill_masked_f64", [given, kept], -Infinity);
+  const { d, e, records } = tempered(steps, given, x.classes, temperature);
   steps.leave(x, out, (rows) => {
     if (caller === "softmax") steps.call("probs_f64", [rows, e, records]);
     else steps.call("log_probs_f64", [rows, d, records]);
+    if (kept !== undefined) steps.call("fill_masked_f64", [rows, kept], LEFT_OUT[caller]);
   });
   const { areas, calls } = steps;
   return { family: core, job: { rows: x.rows, classes: x.classes, areas, calls }, finish: () => wrap(x, out, x.shape) };
@@ -68,12 +79,14 @@ function map(
   const x = viewWithOptions(caller, "logits", logits, options, OPTIONS);
   checkTemperature(caller, options);
   const out = receiver(caller, x, x.data.length, options.out, [x]);
+  const mask = maskOf(caller, options.mask, x);
   const { temperature = 1 } = options;
-  if (temperature !== 1) return overTemperature(caller, x, out, temperature);
+  if (temperature !== 1) return overTemperature(caller, x, out, mask, temperature);
   const areas = [areaOf(x, undefined, out), areaOf(x, x.data)];
+  const all = maskedCalls(x, mask, areas, calls[x.dtype], [1, -Infinity], [0, LEFT_OUT[caller]]);
   return {
     family: core,
-    job: { rows: x.rows, classes: x.classes, areas, calls: calls[x.dtype] },
+    job: { rows: x.rows, classes: x.classes, areas, calls: all },
     finish: () => wrap(x, out, x.shape),
   };
 }
@@ -98,11 +111,13 @@ function backward(
   const g = viewWithOptions(caller, names[0], gradient, options, OPTIONS, saved);
   checkTemperature(caller, options);
   const s = viewLike(caller, names[1], saved, g, options);
+  const mask = maskOf(caller, options.mask, g);
   const out = receiver(caller, g, g.data.length, options.out, [g, s]);
   const areas = [areaOf(g, g.data, out), areaOf(g, s.data)];
+  const all = maskedCalls(g, mask, areas, divided(calls[g.dtype], g, options), [0, 0], [0, 0]);
   return {
     family: core,
-    job: { rows: g.rows, classes: g.classes, areas, calls: divided(calls[g.dtype], g, options) },
+    job: { rows: g.rows, classes: g.classes, areas, calls: all },
     finish: () => wrap(g, out, g.shape),
   };
 }
@@ -126,12 +141,13 @@ export const prepareSoftmaxBackward = (g: Logits, probs: Logits, options: MapOpt
  * @param options.shape  shape of a flat array; without it the array is one row
  * @param options.axis  which axis holds the classes, −1 by default
  * @param options.dtype  "float16" or "bfloat16" where a Uint16Array does not say which it holds; such results are f32
+ * @param options.mask  1 keeps a class of a row, 0 leaves it out, even a NaN; it broadcasts to the logits' shape
  * @param options.temperature  T, a finite number above 0; 1 without it
  * @param options.out  receives the result; may be the logits' own array
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the data's length is not the product of the shape; the axis is not there
  *
- * Edges: a NaN or +∞ in a row, or nothing but −∞, makes the row NaN; a single −∞ stays −∞.
+ * Edges: a NaN or +∞ in a row, or nothing but −∞, makes the row NaN; a single −∞ stays −∞. What is masked is −∞.
  * Accuracy: ≤ 2 ulp (f32), ≤ 4 ulp (f64), the winning class included; never above 0.
  * Cost: reads x three times in cache, writes out once; over a temperature in f64, which takes f32 five times as long.
  * Source: Blanchard, Higham & Higham 2021, doi:10.1093/imanum/draa038, with one maximum left out of the sum
@@ -148,11 +164,11 @@ export const logSoftmax: Elementwise<MapOptions> = ((logits: Logits, options?: M
  *   out[i, j] = exp(x[i, j] / T) / Σ_k exp(x[i, k] / T)
  *
  * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value
- * @param options  `shape`, `axis`, `dtype`, `temperature`, `out` as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `mask`, `temperature`, `out` as in logSoftmax
  * @returns same kind, dtype and shape as logits
  * @throws {RangeError} the data's length is not the product of the shape; the axis is not there
  *
- * Edges: a NaN or +∞ in a row, or nothing but −∞, makes the row NaN; a single −∞ gives 0.
+ * Edges: a NaN or +∞ in a row, or nothing but −∞, makes the row NaN; a single −∞ gives 0. What is masked is 0.
  * Accuracy: ≤ 4 ulp (f32), ≤ 8 ulp (f64), subnormal results included.
  * Cost: reads x twice in cache, writes out twice.
  * Source: as logSoftmax; it divides exponentials, it never exponentiates a log-softmax
@@ -170,11 +186,11 @@ export const softmax: Elementwise<MapOptions> = ((logits: Logits, options?: MapO
  *
  * @param dlogProbs  g, any shape, the gradient of a loss with respect to logSoftmax's result
  * @param logProbs  what logSoftmax returned, same kind and shape
- * @param options  `shape`, `axis`, `dtype`, `temperature`, `out` as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `mask`, `temperature`, `out` as in logSoftmax
  * @returns same kind, dtype and shape
  * @throws {RangeError} the two shapes differ
  *
- * Edges: −∞ in logProbs gives dx = g there; a NaN in either argument makes its row NaN where the formula does.
+ * Edges: what is masked has neither a gradient nor a part in the sum; −∞ in logProbs gives dx = g there; a NaN in either argument makes its row NaN where the formula does.
  * Accuracy: ≤ 4 ulp of the largest term. Cost: reads each argument twice, writes once.
  *
  * @example
@@ -193,11 +209,11 @@ export const logSoftmaxBackward: Elementwise2<MapOptions> = ((
  *
  * @param dprobs  g, any shape, the gradient of a loss with respect to softmax's result
  * @param probs  what softmax returned, same kind and shape
- * @param options  `shape`, `axis`, `dtype`, `temperature`, `out` as in logSoftmax
+ * @param options  `shape`, `axis`, `dtype`, `mask`, `temperature`, `out` as in logSoftmax
  * @returns same kind, dtype and shape
  * @throws {RangeError} the two shapes differ
  *
- * Edges: a NaN in a row of either argument makes that row NaN.
+ * Edges: a NaN in a row of either argument makes that row NaN; what is masked is 0.
  * Accuracy: ≤ 4 ulp of the largest term. Cost: reads each argument twice, writes once.
  *
  * @example

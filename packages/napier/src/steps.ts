@@ -48,3 +48,25 @@ export function tempered(steps: Steps, x: number, classes: number, temperature: 
   steps.call("prepare_f64", [d, e, records, x], temperature);
   return { d, e, records };
 }
+
+/** A value for what a mask leaves out in an area. */
+type Fill = readonly [area: number, value: number];
+
+/** The calls of a job on x, with what the mask leaves out filled in one area before them, and in another after them. */
+export function maskedCalls(
+  x: View,
+  mask: Uint8Array | undefined,
+  areas: Area[],
+  calls: readonly KernelCall[],
+  before: Fill,
+  after?: Fill,
+): readonly KernelCall[] {
+  if (mask === undefined) return calls;
+  const at = areas.push({ ...areaOf(x), type: "u8", from: mask }) - 1;
+  const fill = ([area, value]: Fill): KernelCall => ({
+    kernel: `fill_masked_${x.dtype}`,
+    areas: [area, at],
+    numbers: [value],
+  });
+  return after === undefined ? [fill(before), ...calls] : [fill(before), ...calls, fill(after)];
+}

@@ -234,9 +234,9 @@ test.each<[() => unknown, string]>([
     "TypeError: f: options.weight expected number[], Float32Array, Float64Array or a tensor of these, got 3",
   ],
   [weight([1, 2, 3]), "RangeError: f: options.weight expected 4 numbers, one for each class, got 3"],
-  [weight([1, -1, 1, 1]), "RangeError: f: options.weight[1] expected a finite number from 0, got -1"],
-  [weight([1, 1, Infinity, 1]), "RangeError: f: options.weight[2] expected a finite number from 0, got Infinity"],
-  [weight([Number.NaN, 1, 1, 1]), "RangeError: f: options.weight[0] expected a finite number from 0, got NaN"],
+  [weight([1, -Infinity, 1, 1]), "RangeError: f: options.weight[1] expected a finite number, got -Infinity"],
+  [weight([1, 1, Infinity, 1]), "RangeError: f: options.weight[2] expected a finite number, got Infinity"],
+  [weight([Number.NaN, 1, 1, 1]), "RangeError: f: options.weight[0] expected a finite number, got NaN"],
   [weight({ data: [1, 1, 1, 1], shape: [4, 1] }), "RangeError: f: options.weight.shape expected [4], got [4, 1]"],
   [
     weight({ data: [1, 1, 1], shape: [4] }),

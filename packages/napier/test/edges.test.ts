@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { edgesPage } from "../../../tools/edges.ts";
-import { BCE_TABLE, BINARY_TABLE, DIVERGENCES, LOSS_TABLE, PICKED, TABLE } from "../../../tools/edgetable.ts";
+import {
+  BCE_TABLE,
+  BINARY_TABLE,
+  DIVERGENCES,
+  LOSS_TABLE,
+  MASK_TABLE,
+  PICKED,
+  TABLE,
+} from "../../../tools/edgetable.ts";
 import { typed } from "../../../tools/hostile.ts";
 import {
   bceWithLogits,
@@ -210,6 +218,26 @@ describe.each(["f32", "f64", "number[]"] as const)("edges in %s", (kind) => {
   });
 
   for (const where of PLACES) {
+    test.each(MASK_TABLE)(`masks, ${where}: $name`, ({ row, mask: kept, lse, softmax: p, logSoftmax: logp }) => {
+      const { data, shape, axis } = place(row, where);
+      const mask = { data: place(kept, where, [1, 1, 1].slice(0, kept.length)).data, shape };
+      const x = { data: make(data), shape };
+      const one = where === "alone" ? 0 : 1;
+      same([logSumExp(x, { mask, axis }).data[one]], [...make([lse])], "logSumExp");
+      for (const temperature of [1, 2]) {
+        // halving leaves what the table has
+        const options = { mask, axis, temperature };
+        const [probs, logProbs] = [softmax(x, options), logSoftmax(x, options)];
+        same(pick(probs.data, row.length, where), [...make(p)], "softmax");
+        same(pick(logProbs.data, row.length, where), [...make(logp)], "logSoftmax");
+        const g = { data: make(data.map(() => nan)), shape };
+        for (const dx of [logSoftmaxBackward(g, logProbs, options), softmaxBackward(g, probs, options)]) {
+          const out = pick(dx.data, row.length, where);
+          same(out, [...make(kept.map((keeps) => (keeps === 1 ? nan : 0)))], "a gradient");
+        }
+      }
+    });
+
     test.each(LOSS_TABLE)(`options of the losses, ${where}: $name`, (entry) => {
       const { row, target, loss, grad } = entry;
       const count = where === "alone" ? 1 : 3;

@@ -47,16 +47,16 @@ const MESSAGES: [() => unknown, string][] = [
     "RangeError: crossEntropy: options.weight expected 2 numbers, one for each class, got 1",
   ],
   [
-    () => crossEntropyWithGrad([1, 2], 0, { weight: [1, -1] }),
-    "RangeError: crossEntropyWithGrad: options.weight[1] expected a finite number from 0, got -1",
+    () => crossEntropyWithGrad([1, 2], 0, { weight: [1, -Infinity] }),
+    "RangeError: crossEntropyWithGrad: options.weight[1] expected a finite number, got -Infinity",
   ],
   [
     () => nllLoss([1, 2], 0, { weight: Float32Array.of(1, Number.NaN) }),
-    "RangeError: nllLoss: options.weight[1] expected a finite number from 0, got NaN",
+    "RangeError: nllLoss: options.weight[1] expected a finite number, got NaN",
   ],
   [
     () => softCrossEntropy([1, 2], [0, 1], { weight: [Infinity, 1] }),
-    "RangeError: softCrossEntropy: options.weight[0] expected a finite number from 0, got Infinity",
+    "RangeError: softCrossEntropy: options.weight[0] expected a finite number, got Infinity",
   ],
   [
     () => nllLossBackward(1, [1, 2], 0, { weight: wrong("1") }),

@@ -16,6 +16,8 @@ export type Labels = { data: BigInt64Array; shape: number[] };
 /** A result, and its worst error against the exact answer as a part of the bound: 1 is the bound. */
 export interface Result extends Floats {
   readonly error: number;
+  /** Where a row is masked whole, which is NaN in PyTorch. */
+  readonly leftOut?: ReadonlySet<number>;
 }
 
 /** The core has no such function or option yet. */
@@ -78,48 +80,78 @@ export function byRow(
   return { ...out, error: worst(errors) };
 }
 
-function byTerms(
-  out: Floats,
-  saved: Floats,
-  axis: number,
-  reference: (g: readonly number[], saved: readonly number[]) => softmaxRef.Terms[],
-): Result {
-  const dtype = dtypeOf(saved);
-  const errors = places(saved, [axis]).flatMap((at) => {
-    const truth = reference(new Array<number>(at.length).fill(1), pick(saved.data, at));
-    return at.map((k, j) => {
-      const { value, largest } = truth[j];
-      return Math.abs(toF64(sub(exact(out.data[k]), value))) / toF64(ulpOf(largest, dtype)) / BOUNDS.backward[dtype];
-    });
-  });
-  return { ...out, error: worst(errors) };
-}
-
 export const ones = (x: Input): Input => ({ data: x.data.slice().fill(1), shape: x.shape });
 
-/** The values, and the gradient of their sum. */
-export function logSoftmax(x: Input, axis: number, options: object = {}): { value: Result; gradient: Result } {
-  const value = call<Input>("logSoftmax", x, { axis, ...options });
-  const gradient = call<Input>("logSoftmaxBackward", ones(x), value, { axis, ...options });
+interface Masked {
+  readonly mask?: Floats;
+}
+
+/** A mask of any shape that broadcasts, of x's size. */
+function fullMask({ mask }: Masked, { shape }: Input): number[] | undefined {
+  if (mask === undefined) return undefined;
+  const missing = shape.length - mask.shape.length;
+  const sizes = shape.map((_, d) => (d < missing ? 1 : mask.shape[d - missing]));
+  return Array.from({ length: shape.reduce((total, n) => total * n, 1) }, (_, k) => {
+    let at = 0;
+    let rest = k;
+    let stride = 1;
+    for (let d = shape.length - 1; d >= 0; d--) {
+      if (sizes[d] > 1) at += (rest % shape[d]) * stride;
+      rest = Math.floor(rest / shape[d]);
+      stride *= sizes[d];
+    }
+    return mask.data[at];
+  });
+}
+
+/** The values, and the gradient of their sum; what is masked is left out of the rows that the references see. */
+function elementwise(
+  name: "logSoftmax" | "softmax",
+  x: Input,
+  axis: number,
+  options: Masked,
+): { value: Result; gradient: Result } {
+  const isLog = name === "logSoftmax";
+  const leftOut = isLog ? -Infinity : 0;
+  const [row, backwardRow] = isLog
+    ? [softmaxRef.logSoftmaxRow, softmaxRef.logSoftmaxBackwardRow]
+    : [softmaxRef.softmaxRow, softmaxRef.softmaxBackwardRow];
+  const value = call<Input>(name, x, { axis, ...options });
+  const gradient = call<Input>(`${name}Backward`, ones(x), value, { axis, ...options });
+  const dtype = dtypeOf(x);
+  const kept = fullMask(options, x);
+  const errors: number[] = [];
+  const slopes: number[] = [];
+  const whole = new Set<number>();
+  for (const at of places(x, [axis])) {
+    const seen = at.filter((k) => kept?.[k] !== 0);
+    if (seen.length === 0) for (const k of at) whole.add(k);
+    const truth = row(pick(x.data, seen));
+    const slope = backwardRow(new Array<number>(seen.length).fill(1), pick(value.data, seen));
+    for (const k of at) if (!seen.includes(k)) errors.push(distance(value.data[k], leftOut, dtype));
+    for (const k of at) if (!seen.includes(k)) slopes.push(distance(gradient.data[k], 0, dtype));
+    seen.forEach((k, j) => {
+      errors.push(distance(value.data[k], truth[j], dtype) / BOUNDS[name][dtype]);
+      const off = Math.abs(toF64(sub(exact(gradient.data[k]), slope[j].value)));
+      slopes.push(off / toF64(ulpOf(slope[j].largest, dtype)) / BOUNDS.backward[dtype]);
+    });
+  }
+  // In PyTorch the upstream of what is masked, 1 here, is part of the sum, and the mask stops its own gradient after it.
+  const theirs = call<Input>(`${name}Backward`, ones(x), value, { axis });
+  const stopped = { ...theirs, data: theirs.data.map((v, k) => (kept?.[k] === 0 ? 0 : v)) };
   return {
-    value: byRow(value, x, axis, BOUNDS.logSoftmax[dtypeOf(x)], softmaxRef.logSoftmaxRow),
-    gradient: byTerms(gradient, value, axis, softmaxRef.logSoftmaxBackwardRow),
+    value: { ...value, error: worst(errors), leftOut: whole },
+    gradient: { ...stopped, error: worst(slopes), leftOut: whole },
   };
 }
 
-export function softmax(x: Input, axis: number, options: object = {}): { value: Result; gradient: Result } {
-  const value = call<Input>("softmax", x, { axis, ...options });
-  const gradient = call<Input>("softmaxBackward", ones(x), value, { axis, ...options });
-  return {
-    value: byRow(value, x, axis, BOUNDS.softmax[dtypeOf(x)], softmaxRef.softmaxRow),
-    gradient: byTerms(gradient, value, axis, softmaxRef.softmaxBackwardRow),
-  };
-}
+export const logSoftmax = (x: Input, axis: number, options: Masked = {}) => elementwise("logSoftmax", x, axis, options);
+export const softmax = (x: Input, axis: number, options: Masked = {}) => elementwise("softmax", x, axis, options);
 
 /** softmin(x) = softmax(−x), and negation is exact. */
-export function softmin(x: Input, axis: number, options: object = {}): { value: Result; gradient: Result } {
+export function softmin(x: Input, axis: number, options: Masked = {}): { value: Result; gradient: Result } {
   const { value, gradient } = softmax({ ...x, data: x.data.map((v) => -v) }, axis, options);
-  return { value, gradient: { ...gradient, data: Array.from(gradient.data, (v) => -v) } };
+  return { value, gradient: { ...gradient, data: Array.from(gradient.data, (v) => 0 - v) } };
 }
 
 export function asFloats(loss: number | Input): Floats {
