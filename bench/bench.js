@@ -87,7 +87,7 @@ const results = {
   epoch,
   threads,
   first: firstResults(quick ? 3 : 10),
-  size: sizes(),
+  size: await sizes(),
   limits: better(limitsBefore, await limits()),
   machine: { ...machine, loadAfter: load() },
 };

@@ -1,12 +1,11 @@
 // What it costs to begin: import and first result in a fresh process, and the bytes of the library.
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { build } from "vite";
 import { median, min } from "./clock.js";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
-const DIST = new URL("../packages/napier/dist/", import.meta.url);
 
 const NAPIER = `const { logSoftmax } = await import("napier"); logSoftmax(new Float32Array([1000, 1]));`;
 const peer = (file, open) => `
@@ -53,28 +52,35 @@ export function firstResults(rounds) {
   );
 }
 
-/** The files that an entry point loads, itself included. */
-function loaded(entry, seen = new Set()) {
-  const { href } = new URL(entry, DIST);
-  if (seen.has(href)) return seen;
-  seen.add(href);
-  const text = readFileSync(new URL(href), "utf8");
-  for (const [, name] of text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)) loaded(new URL(name, href), seen);
-  return seen;
-}
+const IMPORTS = {
+  'import * as napier from "napier"': 'import * as napier from "napier"; globalThis.all = napier;',
+  'import { logSoftmax } from "napier"': 'import { logSoftmax } from "napier"; globalThis.one = logSoftmax;',
+  'import { crossEntropyWithGrad } from "napier"':
+    'import { crossEntropyWithGrad } from "napier"; globalThis.one = crossEntropyWithGrad;',
+  'import { fit } from "napier/train"': 'import { fit } from "napier/train"; globalThis.one = fit;',
+};
 
-function size(entry) {
-  const texts = [...loaded(entry)].map((href) => readFileSync(new URL(href)));
-  const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length;
-  return {
-    files: texts.length,
-    bytes: texts.reduce((sum, text) => sum + text.length, 0),
-    gzipped: texts.reduce((sum, text) => sum + gzip(text), 0),
+/** What a bundler makes of an import: minified, one file. */
+async function bundled(text) {
+  const entry = "virtual:entry";
+  const plugin = {
+    name: "entry",
+    resolveId: (id) => (id === entry ? id : null),
+    load: (id) => (id === entry ? text : null),
   };
+  const { output } = await build({
+    root: HERE,
+    configFile: false,
+    logLevel: "silent",
+    plugins: [plugin],
+    build: { write: false, minify: true, target: "es2022", rollupOptions: { input: entry } },
+  });
+  const [{ code }] = output;
+  return { bytes: Buffer.byteLength(code), gzipped: gzipSync(code, { level: 9 }).length };
 }
 
-/** Bytes of what `import "napier"` and `import "napier/train"` load, as they are, and of the packed package. */
-export function sizes() {
+/** Bytes of what imports cost in a bundle, and of the packed package. */
+export async function sizes() {
   const folder = fileURLToPath(new URL("../packages/napier", import.meta.url));
   const { stdout } = spawnSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
     cwd: folder,
@@ -82,9 +88,8 @@ export function sizes() {
     shell: process.platform === "win32",
   });
   const packed = /"size":\s*(\d+)/.exec(stdout ?? "");
-  return {
-    napier: size("index.js"),
-    "napier/train": size("train/index.js"),
-    packed: packed ? Number(packed[1]) : null,
-  };
+  const imports = {};
+  for (const [name, text] of Object.entries(IMPORTS)) imports[name] = await bundled(text);
+  const [napier] = Object.values(imports);
+  return { napier, imports, packed: packed ? Number(packed[1]) : null };
 }

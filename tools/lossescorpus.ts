@@ -33,7 +33,10 @@ export function lossesSection(section: Section): void {
         }
       }
       results.put(core.nllLoss(q, y, { ...hard, weight }), core.nllLossBackward(0.3, q, y, { ...hard, weight }));
-      for (const masked of [{ shape, mask }, { shape, mask, temperature: 0.7 }]) {
+      for (const masked of [
+        { shape, mask },
+        { shape, mask, temperature: 0.7 },
+      ]) {
         const [logProbs, probs] = [core.logSoftmax(x, masked), core.softmax(x, masked)];
         results.put(logProbs, probs, core.logSumExp(x, { shape, mask }));
         results.put(core.logSoftmaxBackward(q, logProbs, masked), core.softmaxBackward(q, probs, masked));
