@@ -110,7 +110,7 @@ export function prepareCrossEntropy(
   const given = read(caller, logits, targets, options);
   const { x, reduction } = given;
   if (reduction === "none" && options.out !== undefined) receiver(caller, x, x.rows, options.out, [x]);
-  if (isGeneral(options)) return prepareGeneralLoss(general(caller, given, options), options.out);
+  if (isGeneral(given, options)) return prepareGeneralLoss(general(caller, given, options), options.out);
   const losses = new RowLosses(given);
   return { family: core, job: lossJob(given, losses), finish: () => losses.reduced(caller, given, options.out) };
 }
@@ -124,7 +124,7 @@ export function prepareMeanLoss(
 ): Prepared<{ mean: number; dtype: Dtype }> {
   const given = read(caller, logits, targets, options);
   const { dtype } = given.x;
-  if (isGeneral(options)) {
+  if (isGeneral(given, options)) {
     const { family, job, finish } = prepareGeneralMean(general(caller, given, options));
     return { family, job, finish: () => ({ mean: finish(), dtype }) };
   }
@@ -147,7 +147,7 @@ export function prepareCrossEntropyWithGrad(
   const given = read(caller, logits, targets, options);
   const { x, y, mask, rows } = given;
   const out = receiver(caller, x, x.data.length, options.out, [x]);
-  if (isGeneral(options)) return prepareGeneralLossWithGrad(general(caller, given, options), out);
+  if (isGeneral(given, options)) return prepareGeneralLossWithGrad(general(caller, given, options), out);
   const losses = new RowLosses(given);
   const gradient = losses.areas.length;
   const areas = [
@@ -199,12 +199,14 @@ export function prepareCrossEntropyWithGrad(
  * Edges: a NaN or +∞ in a row, or nothing but −∞, gives NaN; a target at −∞, or masked, gives +∞, with labelSmoothing any
  * class at −∞ does; a weight of 0 leaves nothing of +∞. A row masked whole is left out. No rows, none that count, and
  * weights that sum to 0 give a mean of 0 (PyTorch: NaN, pytorch#70348). softcap makes −c of −∞; below 1 a temperature makes
- * −∞ of a logit that is then further below the maximum than f64 reaches.
+ * −∞ of a logit that is then further below the maximum than f64 reaches, and for zLoss ±∞ of an lse that is. A target's
+ * part w·ε / K that is below f64's range counts as 0.
  * Accuracy: ≤ 2 ulp (f32), ≤ 4 ulp (f64), near 0 included; never below 0; with softcap, of the capped logits as f64 has
  * them, with zLoss of the largest of loss and z·(|m / T| + log of the rest)². With "none", without weights and what is
  * computed in f64, the very bits of nllLoss(logSoftmax(x), y).
  * Cost: reads x twice in cache; labelSmoothing, zLoss and temperature are computed in f64: f32 takes five
- * times, f64 twice as long; softcap about four times that.
+ * times, f64 twice as long, and so
+ * do rows of weights above 4 in f64 without a mean; softcap about four times that.
  * Source: PyTorch's cross_entropy, ONNX's SoftmaxCrossEntropyLoss
  *
  * @example

@@ -20,14 +20,34 @@ export interface GeneralLoss {
   targets(steps: Steps, t: number, weights: number, mask: number): void;
 }
 
+/** A row's weight may be so large that what its loss is rounded by, a part of 2^-1074, or 2^-1022 for f32, would be seen. */
+const HEAVY = { f32: 6.668014432879854e240 /* 2^800 */, f64: 4 } as const;
+
 /** Whether hard targets need this at all. */
-export function isGeneral({
-  labelSmoothing = 0,
-  zLoss = 0,
-  softcap,
-  temperature = 1,
-}: SoftCrossEntropyOptions): boolean {
-  return labelSmoothing > 0 || zLoss > 0 || softcap !== undefined || temperature !== 1;
+export function isGeneral({ x, rows }: Pick<GeneralLoss, "x" | "rows">, options: SoftCrossEntropyOptions): boolean {
+  const { labelSmoothing = 0, zLoss = 0, softcap, temperature = 1 } = options;
+  const isHeavy = (w: number): boolean => Math.abs(w) > HEAVY[x.dtype];
+  const changes = labelSmoothing > 0 || zLoss > 0 || softcap !== undefined || temperature !== 1;
+  return changes || (rows.weights?.some(isHeavy) ?? false);
+}
+
+const LARGEST = 1.0715086071862673e301; // 2^1000
+
+/**
+ * The weights of the classes, and what a mean divides by. The mean's power of two is that of the true classes: where the
+ * weight of another class would leave f64 with it, both go without.
+ */
+function weightsOf({ classWeights, rows }: GeneralLoss): { weights: Float64Array | undefined; divisor: number } {
+  const { factor, divisor } = rows;
+  if (factor <= 1 || classWeights?.every((w) => Math.abs(w) * factor < LARGEST))
+    return { weights: classWeights?.map((w) => w * factor), divisor };
+  return { weights: classWeights, divisor: divisor / factor };
+}
+
+/** z·lse², which may be in range where lse² is not, and where z·lse has lost digits below it. */
+function squared(z: number, lse: number): number {
+  const size = Math.abs(lse);
+  return size > 1 && size < 1e150 ? z * (lse * lse) : z * lse * lse;
 }
 
 /** What the kernels leave of each row: the loss without z, and its lse. */
@@ -43,8 +63,7 @@ class RowResults {
   /** The losses as they count, and what z adds to each. */
   #settled({ rows, options: { zLoss = 0 } }: GeneralLoss): { losses: Float64Array; more: Float64Array } {
     const { losses, lses } = this;
-    // z·lse², which may be in range where lse² is not
-    const more = lses?.map((lse) => zLoss * lse * lse) ?? new Float64Array(0);
+    const more = lses?.map((lse) => squared(zLoss, lse)) ?? new Float64Array(0);
     rows.left?.forEach((isLeft, i) => {
       if (isLeft === 1) losses[i] = more[i] = 0;
     });
@@ -54,7 +73,7 @@ class RowResults {
   /** The mean before it is rounded to the logits' dtype. */
   mean(loss: GeneralLoss): number {
     const { losses, more } = this.#settled(loss);
-    return combine(losses, loss.rows.divisor) + combine(more, loss.rows.count);
+    return combine(losses, weightsOf(loss).divisor) + combine(more, loss.rows.count);
   }
 
   reduced(loss: GeneralLoss, out?: Writable): number | Output {
@@ -62,7 +81,7 @@ class RowResults {
     const { losses, more } = this.#settled(loss);
     if (reduction !== "none") {
       const extra = combine(more, reduction === "mean" ? rows.count : 1);
-      return reduce(caller, losses, reduction, x, undefined, rows.divisor, extra);
+      return reduce(caller, losses, reduction, x, undefined, weightsOf(loss).divisor, extra);
     }
     for (let i = 0; i < more.length; i++) {
       const both = losses[i] + more[i];
@@ -83,7 +102,7 @@ interface Areas {
 
 /** The logits capped, masked and tempered, the targets, and the losses. */
 function lossSteps(loss: GeneralLoss, { losses, lses }: RowResults): Areas {
-  const { x, mask, classWeights, options } = loss;
+  const { x, mask, options } = loss;
   const { softcap, temperature = 1 } = options;
   const { classes } = x;
   const steps = new Steps();
@@ -93,7 +112,8 @@ function lossSteps(loss: GeneralLoss, { losses, lses }: RowResults): Areas {
   const kept = steps.area({ type: "u8", width: classes, inner: x.inner, from: mask ?? 1, to: undefined });
   if (mask !== undefined) steps.call("fill_masked_f64", [rows, kept], -Infinity);
   const { d, e, records } = tempered(steps, rows, classes, temperature);
-  const from = classWeights === undefined ? 1 : { eachRow: classWeights.map((w) => w * loss.rows.factor) };
+  const eachRow = weightsOf(loss).weights;
+  const from = eachRow === undefined ? 1 : { eachRow };
   const weights = steps.area({ ...scratch("f64", classes), from });
   const t = steps.area(scratch("f64", classes));
   loss.targets(steps, t, weights, kept);
@@ -126,10 +146,10 @@ export function prepareGeneralLossWithGrad(
   const results = new RowResults(loss);
   const { steps, given, t, e, records, mask } = lossSteps(loss, results);
   const isMean = reduction === "mean";
-  const scale = 1 / (isMean && rows.divisor !== 0 ? rows.divisor : 1) / temperature;
-  const z = (2 * zLoss) / (isMean && rows.count > 0 ? rows.count : 1) / temperature;
+  const divisor = (isMean && weightsOf(loss).divisor) || 1;
+  const count = isMean && rows.count > 0 ? rows.count : 1;
   steps.leave(x, out, (dx) => {
-    steps.call("soft_gradient_f64", [dx, e, t, records], scale, z);
+    steps.call("soft_gradient_f64", [dx, e, t, records], divisor, count, zLoss, temperature);
     if (softcap !== undefined) steps.call("softcap_backward_f64", [dx, given], softcap);
     if (loss.mask !== undefined) steps.call("fill_masked_f64", [dx, mask], 0);
   });

@@ -80,7 +80,7 @@ export function prepareSoftCrossEntropyWithGrad(
  * @throws {RangeError} the two shapes differ; an option out of its range; no classes
  *
  * Edges: a q or w of 0 adds 0 at a logit of −∞ too, any other q there gives +∞, and so does one at a masked class; a NaN or
- * +∞ in a row of logits, or nothing but −∞, gives NaN; a row masked whole gives 0.
+ * +∞ in a row of logits, or nothing but −∞, gives NaN; a row masked whole gives 0. zLoss and w·ε / K as in crossEntropy.
  * Accuracy: ≤ 2 ulp (f32), ≤ 4 ulp (f64) for q from 0, near 0 included, else 4 ulp of the largest term.
  * Cost: f64 inside; reads x and q twice in cache.
  * Source: PyTorch's cross_entropy with class probabilities; pytorch#63004 and #104776 ask what is divided by what

@@ -1,4 +1,4 @@
-import { UNBIAS_F64 } from "./exp.as";
+import { unbiased, UNBIAS_F64 } from "./exp.as";
 import { lane, left, LOG_AT, MAXIMUM_AT, s_high, s_low, spill, SUM_AT, TOTAL_AT } from "./four.as";
 import { log1p_f64 } from "./log1p.as";
 import { sum_many, total_high, total_low } from "./many.as";
@@ -8,7 +8,7 @@ import {
   four_rows, gradient_short, losses_short, room_for_four, settle, sum_short, target_gradients, target_logits,
 } from "./short.as";
 import { fill_f32, fill_f64, log_prob, log_prob_of, logarithm, scale_f32, scale_stored_f64 } from "./softmax.as";
-import { at, m, special, sum_f32, sum_f64, unit } from "./sum.as";
+import { at, biased_sum, m, special, sum_f32, sum_f64, unit } from "./sum.as";
 
 /** loss[i] for a row whose sum is known: as f64 for sums over rows, and as the f32 that −log_softmax(x)[y] is. */
 // @ts-ignore: decorator
@@ -156,6 +156,8 @@ export function cross_entropy_with_grad_f64(
     const c = load<f64>(scales + (<usize>i << 3)) / (1.0 + s);
     scale_stored_f64(dx, dx, c, classes);
     store<f64>(dx + (<usize>at << 3), c + 0);
-    store<f64>(slot, -others * c + 0);
+    // a sum that may be subnormal keeps its digits times 2^960; c there is the scale itself
+    if (target == at && s < 1e-290) store<f64>(slot, unbiased(biased_sum, -c) + 0);
+    else store<f64>(slot, -others * c + 0);
   }
 }

@@ -222,19 +222,30 @@ export function tanh_f64x2(x: v128): v128 {
   return v128.or(quotient(e, rest, d, f64x2.add(lost, rest)), v128.and(x, f64x2.splat(-0.0)));
 }
 
-/** 1 − tanh² x = 4 e^−2|x| / (1 + e^−2|x|)² */
+/** The power of two that the last sech2_parts goes with. */
+export let sech2_power: v128 = f64x2.splat(0);
+
+/** 1 − tanh² x = 4 e^−2|x| / (1 + e^−2|x|)² over 2^sech2_power, for |x| ≤ 750 */
 // @ts-ignore: decorator
 @inline
-export function sech2_f64x2(x: v128): v128 {
-  const a = f64x2.pmax(f64x2.mul(minus_abs(x), splat(TWO)), splat(NOTHING));
+export function sech2_parts(x: v128): v128 {
+  const a = f64x2.mul(minus_abs(x), splat(TWO));
   const k = exponent_of(a);
   const p = exp_parts(a, k);
   const e = times_power(p, k);
   const d = f64x2.add(splat(ONE), e);
   const lost = f64x2.add(lost_of(d, e), times_power(rest, k));
   const square = f64x2.mul(d, d);
-  const q = quotient(p, rest, square, f64x2.mul(f64x2.add(d, d), lost));
-  return times_power(q, f64x2.add(k, splat(TWO)));
+  sech2_power = f64x2.add(k, splat(TWO));
+  return quotient(p, rest, square, f64x2.mul(f64x2.add(d, d), lost));
+}
+
+/** 1 − tanh² x */
+// @ts-ignore: decorator
+@inline
+export function sech2_f64x2(x: v128): v128 {
+  const q = sech2_parts(f64x2.pmin(f64x2.abs(x), f64x2.splat(400.0))); // e^-800 is 0
+  return times_power(q, sech2_power);
 }
 
 /** 1 / (1 + e^−x) = e^x / (1 + e^x) */

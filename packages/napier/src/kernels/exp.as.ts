@@ -16,6 +16,13 @@ export const BIAS_F64: i64 = 960; // leaves room for sums of 2^63 terms
 export const UNBIAS_F32: f64 = reinterpret<f64>((1023 - BIAS_F32) << 52); // 2^-127
 export const UNBIAS_F64: f64 = reinterpret<f64>((1023 - BIAS_F64) << 52); // 2^-960
 
+/** v·2^-960·c for |v| up to 2^960 and any c, without a step out of range before the product is. */
+// @ts-ignore: decorator
+@inline
+export function unbiased(v: f64, c: f64): f64 {
+  return abs(c) > 9223372036854775808.0 ? v * (c * UNBIAS_F64) : v * c * UNBIAS_F64;
+}
+
 // Constants stand in memory, splat by load64_splat: V8 rebuilds a v128.const at every use inside a loop.
 // Adding 1.5·2^52 rounds t to an integer k and leaves k in the low bits; with 1023 + bias on top, an exponent field.
 /** { LOW, MAGIC, ONE } for f32 results. Below LOW a term is 0 in every result: 2^-1022 in f64 sums. */

@@ -16,16 +16,21 @@ function has_nan(x: usize, classes: i32): bool {
   return false;
 }
 
+/** From here on a difference that overflows may matter: below, it is more than 2^64 times T, and e^ of it 0. */
+const HUGE: f64 = 9.745314011399999e288; // 2^960
+
 /** weights[j] = e^((x[j] − m) / T), 1 at the maximum; a NaN stays one. */
 function weigh(weights: usize, x: usize, m: f64, temperature: f64, classes: i32): void {
-  const mm = f64x2.splat(m);
-  const t = f64x2.splat(temperature);
+  // of huge logits x − m may overflow where (x − m) / T does not; both halves are exact there, and T is not subnormal
+  const part = f64x2.splat(temperature > HUGE ? 0.5 : 1.0);
+  const mm = f64x2.mul(f64x2.splat(m), part);
+  const t = f64x2.mul(f64x2.splat(temperature), part);
   const whole = <usize>(classes & ~1) << 3;
   for (let k = <usize>0; k < whole; k += 16) {
-    v128.store(weights + k, exp_any_f64(f64x2.div(f64x2.sub(v128.load(x + k), mm), t)));
+    v128.store(weights + k, exp_any_f64(f64x2.div(f64x2.sub(f64x2.mul(v128.load(x + k), part), mm), t)));
   }
   if (classes & 1) {
-    const d = f64x2.div(f64x2.sub(v128.load64_splat(x + whole), mm), t);
+    const d = f64x2.div(f64x2.sub(f64x2.mul(v128.load64_splat(x + whole), part), mm), t);
     store<f64>(weights + whole, f64x2.extract_lane(exp_any_f64(d), 0));
   }
 }

@@ -1,15 +1,23 @@
 // Logits capped as Gemma 2 does: y = c·tanh(x / c), which is x where x is small, and ±c at most.
 
-import { sech2_f64x2, tanh_f64x2 } from "./elementary.as";
+import { power, rounded, sech2_parts, sech2_power, tanh_f64x2 } from "./elementary.as";
+
+/** c·tanh(x / c). Below 2^-27 tanh is its argument to the last bit, which may be subnormal where x is not. */
+// @ts-ignore: decorator
+@inline
+function capped(x: v128, c: v128): v128 {
+  const a = f64x2.div(x, c);
+  return v128.bitselect(x, f64x2.mul(c, tanh_f64x2(a)), f64x2.lt(f64x2.abs(a), f64x2.splat(7.450580596923828e-9)));
+}
 
 /** out[k] = cap·tanh(x[k] / cap); out must not be x, NaN stays NaN */
 export function softcap_f64(out: usize, x: usize, cap: f64, rows: i32, classes: i32): void {
   const c = f64x2.splat(cap);
   const bytes = (<usize>rows * <usize>classes) << 3;
   let k: usize = 0;
-  for (; k + 16 <= bytes; k += 16) v128.store(out + k, f64x2.mul(c, tanh_f64x2(f64x2.div(v128.load(x + k), c))));
+  for (; k + 16 <= bytes; k += 16) v128.store(out + k, capped(v128.load(x + k), c));
   if (k < bytes) {
-    v128.store64_lane(out + k, f64x2.mul(c, tanh_f64x2(f64x2.div(f64x2.splat(load<f64>(x + k)), c))), 0);
+    v128.store64_lane(out + k, capped(f64x2.splat(load<f64>(x + k)), c), 0);
   }
 }
 
@@ -20,7 +28,7 @@ const SPLITTER: f64 = 134217729.0; // 2^27 + 1
  *
  * The slope falls by e^−2 for each 1 of x / c: at 300, half an ulp of the quotient would be 600 half ulps of the slope. So
  * the remainder of the division (Dekker's product, exact) goes on: slope(a + tail) = slope(a)·(1 − 2·tail·tanh a + …), where
- * a itself, up to 1, is close enough to tanh a.
+ * a itself, up to 1, is close enough to tanh a. The power of two comes last: a gradient may be as large as the slope is small.
  */
 // @ts-ignore: decorator
 @inline
@@ -36,9 +44,17 @@ function slope(dx: v128, x: v128, c: v128, high: v128, low: v128): v128 {
   const one = f64x2.splat(1.0);
   const tanh = f64x2.pmax(f64x2.pmin(a, one), f64x2.neg(one));
   const more = f64x2.mul(f64x2.add(tail, tail), tanh);
-  // beyond 1000 the slope is 0, and the tail of an infinite x is NaN
-  const factor = f64x2.sub(one, v128.and(more, f64x2.lt(f64x2.abs(a), f64x2.splat(1000.0))));
-  const v = f64x2.add(f64x2.mul(f64x2.mul(dx, sech2_f64x2(a)), factor), f64x2.splat(0));
+  // beyond 730 the slope is 0 whatever it multiplies, and the tail of an infinite x is NaN
+  const far = f64x2.splat(730.0);
+  const near = f64x2.lt(f64x2.abs(a), far);
+  const slopes = sech2_parts(f64x2.pmin(f64x2.abs(a), far));
+  const third = rounded(f64x2.mul(sech2_power, f64x2.splat(0.3333333333333333)));
+  const others = f64x2.sub(sech2_power, third);
+  const half = rounded(f64x2.mul(others, f64x2.splat(0.5)));
+  const product = f64x2.mul(f64x2.mul(dx, slopes), f64x2.sub(one, v128.and(more, near)));
+  const scaled = f64x2.mul(f64x2.mul(f64x2.mul(product, power(half)), power(f64x2.sub(others, half))), power(third));
+  const isNothing = v128.andnot(f64x2.eq(dx, dx), v128.or(near, f64x2.ne(a, a)));
+  const v = v128.andnot(f64x2.add(scaled, f64x2.splat(0)), isNothing);
   return v128.bitselect(v, f64x2.splat(NaN), f64x2.eq(v, v));
 }
 

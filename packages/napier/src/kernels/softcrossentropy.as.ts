@@ -3,9 +3,10 @@
 //   dx_j = p_j·(Σ t + z·lse) − t_j; for the class left out, where its p = 1 − s / (1 + s) is above a half,
 //          (Σ of the other t + z·lse) − (Σ t + z·lse)·s / (1 + s), never p − t: that loses what is left of the others.
 
-import { UNBIAS_F64 } from "./exp.as";
+import { unbiased, UNBIAS_F64 } from "./exp.as";
+import { divide, multiply, plus, set_scaled, scaled_value, scale_of, scaled_part } from "./scaled.as";
 import { fill_f64 } from "./softmax.as";
-import { AT, fold, LOG, RECORD, REST, SHIFT, SUM, TOTAL, UNSCALE } from "./tempered.as";
+import { AT, BIASED_SUM, fold, LOG, RECORD, REST, SHIFT, SUM, TOTAL, UNSCALE } from "./tempered.as";
 
 /** smoothing over the classes that a row's mask keeps */
 // @ts-ignore: decorator
@@ -60,6 +61,10 @@ function clean(v: f64): f64 {
   return v == v ? v + 0 : NaN;
 }
 
+/** Below it log1p(s) is s, which may be subnormal: then the sum that carries 2^960 counts. */
+const LEAST: f64 = 1.1830521861667747e-271; // 2^-900
+const MOST: f64 = 8.452712498170644e270; // 2^900
+
 /** losses[i], without z, and lse; leaves TOTAL and REST in the records. A t of 0 adds 0 at d = −∞ too. */
 export function soft_loss_f64(
   losses: usize, lses: usize, d: usize, t: usize, records: usize, rows: i32, classes: i32,
@@ -101,27 +106,47 @@ export function soft_loss_f64(
     const l = load<f64>(records, LOG);
     store<f64>(records, total, TOTAL);
     store<f64>(records, others, REST);
-    store<f64>(losses, clean(total * l - fold(sum, lost) * load<f64>(records, UNSCALE)));
+    const curve = l < LEAST ? unbiased(load<f64>(records, BIASED_SUM), total) : total * l;
+    store<f64>(losses, clean(curve - fold(sum, lost) * load<f64>(records, UNSCALE)));
     store<f64>(lses, clean(load<f64>(records, SHIFT) + l));
   }
 }
 
-/** dx[j] = scale·(p[j]·Σ t − t[j]) + p[j]·z·lse, after soft_loss_f64; dx may be e */
+/** Whether products with v are in range, whatever f64 they are with. */
+// @ts-ignore: decorator
+@inline
+function moderate(v: f64): bool {
+  return abs(v) >= LEAST && abs(v) <= MOST;
+}
+
+/**
+ * dx[j] = ((p[j]·Σ t − t[j]) / divisor + p[j]·2·z·lse / count) / temperature, after soft_loss_f64; dx may be e. Rows whose
+ * factors may leave f64's range before their product is back in it are computed one number at a time.
+ */
 export function soft_gradient_f64(
-  dx: usize, e: usize, t: usize, records: usize, scale: f64, z: f64, rows: i32, classes: i32,
+  dx: usize, e: usize, t: usize, records: usize, divisor: f64, count: f64, zLoss: f64, temperature: f64, rows: i32, classes: i32,
 ): void {
   const bytes = <usize>classes << 3;
   const nan = f64x2.splat(NaN);
   const zero = f64x2.splat(0);
+  const scale = 1.0 / divisor / temperature;
+  const z = 2.0 * zLoss / count / temperature;
   const ss = f64x2.splat(scale);
+  const isFar = !moderate(scale) || (zLoss != 0.0 && !moderate(z));
   for (let i = 0; i < rows; i++, dx += bytes, e += bytes, t += bytes, records += RECORD) {
     const s = load<f64>(records, SUM);
     if (s != s) {
       fill_f64(dx, NaN, classes);
       continue;
     }
+    const total = load<f64>(records, TOTAL);
     const more = z == 0.0 ? 0.0 : z * (load<f64>(records, SHIFT) + load<f64>(records, LOG));
-    const factor = load<f64>(records, TOTAL) * scale + more;
+    const factor = total * scale + more;
+    // targets that are not finite go where the formula leads
+    if (abs(total) < Infinity && (isFar || !(abs(more) <= MOST && abs(factor) <= MOST))) {
+      far_gradient(dx, e, t, records, divisor, count, zLoss, temperature, classes);
+      continue;
+    }
     // as in scale_stored_f64: the product alone may be subnormal
     const c = factor / (1.0 + s);
     const big = abs(c) > 9223372036854775808.0;
@@ -137,7 +162,47 @@ export function soft_gradient_f64(
       if (pair) v128.store64_lane(dx + k, out, 1, 8);
     }
     if (s > 1.0) continue;
-    const own = load<f64>(records, REST) * scale + more - factor * (s / (1.0 + s));
+    const others = s < LEAST ? unbiased(load<f64>(records, BIASED_SUM), factor) : factor * (s / (1.0 + s));
+    const own = load<f64>(records, REST) * scale + more - others;
     store<f64>(dx + (<usize>load<f64>(records, AT) << 3), clean(own));
+  }
+}
+
+/** A row of soft_gradient_f64 as numbers v·2^n (scaled.as.ts). An lse beyond f64 counts as infinite. */
+function far_gradient(
+  dx: usize, e: usize, t: usize, records: usize, divisor: f64, count: f64, zLoss: f64, temperature: f64, classes: i32,
+): void {
+  const lse = load<f64>(records, SHIFT) + load<f64>(records, LOG);
+  const isEndless = zLoss != 0.0 && !(abs(lse) < Infinity);
+  const s = load<f64>(records, SUM);
+  // 1. 2·z·lse / count, and Σ t / divisor with it
+  set_scaled(isEndless ? 0 : lse, 1);
+  multiply(zLoss);
+  divide(count);
+  const more = scaled_part;
+  const moreScale = scale_of;
+  set_scaled(load<f64>(records, TOTAL), 0);
+  divide(divisor);
+  plus(more, moreScale);
+  const factor = scaled_part;
+  const factorScale = scale_of;
+  // 2. the classes; the one left out, of p ≥ 1/2, from the others
+  const at = s <= 1.0 ? <i32>load<f64>(records, AT) : -1;
+  for (let j = 0; j < classes; j++) {
+    const k = <usize>j << 3;
+    const isOwn = j == at;
+    const exponential = load<f64>(e + k);
+    set_scaled(isOwn ? load<f64>(records, BIASED_SUM) : exponential, -960);
+    divide(1.0 + s);
+    multiply(isOwn ? -factor : factor);
+    const part = scaled_part;
+    const scale = scale_of + factorScale;
+    set_scaled(isOwn ? load<f64>(records, REST) : -load<f64>(t + k), 0);
+    divide(divisor);
+    if (isOwn) plus(more, moreScale);
+    plus(part, scale);
+    divide(temperature);
+    const value = isEndless && exponential != 0.0 ? lse : scaled_value();
+    store<f64>(dx + k, value + 0);
   }
 }

@@ -16,6 +16,8 @@ import { PAD, STORED } from "./scratch.as";
 export let m: f64 = 0;
 /** the class left out: the first one that holds the maximum */
 export let at: i32 = 0;
+/** f64 only: the sum times 2^960, which keeps its digits where the sum is subnormal */
+export let biased_sum: f64 = 0;
 /** f32 only: what a stored exponential is multiplied by to be e^(x − m) */
 export let unit: f64 = 0;
 /** f32 only: whether exponentials were taken in f32 lanes, and whether s allows f32 log-probabilities too (near.as.ts) */
@@ -204,7 +206,8 @@ export function sum_f64(e: usize, x: usize, classes: i32, store: bool): f64 {
     }
   }
   f64.store(hole, m);
-  return fold(two_sum(s0, s1)) * UNBIAS_F64;
+  biased_sum = fold(two_sum(s0, s1));
+  return biased_sum * UNBIAS_F64;
 }
 
 /** The sum of an f32 row again, to f64's precision: where log-sum-exp cancels, its last bits are the result. Leaves m. */

@@ -21,6 +21,8 @@ export const UNSCALE: usize = 32;
 /** Σ t and Σ t without the class left out (softcrossentropy.as.ts) */
 export const TOTAL: usize = 40;
 export const REST: usize = 48;
+/** SUM·2^960: what is subnormal there keeps its digits here */
+export const BIASED_SUM: usize = 56;
 export const RECORD: usize = 64;
 
 const SPLITTER: f64 = 134217729.0; // 2^27 + 1
@@ -64,15 +66,17 @@ export function prepare_f64(
     const isHuge = k <= 0 && m >= HUGE;
     const before = k > 0 ? power(-min<i64>(k, 1022)) * (k == 1023 ? 0.5 : 1.0) : isHuge ? 0.25 : 1.0;
     f64.store(x + slot, -Infinity);
-    const s = temperature == 1.0 && !isHuge
+    const biased = temperature == 1.0 && !isHuge
       ? exponentials(d, e, x, m, 1, 0, 1, classes, false)
       : exponentials(d, e, x, m, before, k > 0 ? 0 : -k, part, classes, true);
+    const s = biased * UNBIAS_F64;
     f64.store(x + slot, m);
     f64.store(d + slot, 0);
     f64.store(e + slot, BIASED_ONE);
     // 3. the logarithm
     store<f64>(records, m / temperature, SHIFT);
     store<f64>(records, s, SUM);
+    store<f64>(records, biased, BIASED_SUM);
     store<f64>(records, log1p_f64(s), LOG);
     store<f64>(records, <f64>at, AT);
     store<f64>(records, isHuge ? 4.0 : 1.0, UNSCALE);
@@ -108,7 +112,7 @@ function lost_by(sum: v128, term: v128, next: v128): v128 {
   return f64x2.add(f64x2.sub(sum, f64x2.sub(next, v)), f64x2.sub(term, v));
 }
 
-/** Step 2. Without `divides` T is 1; else the logits are taken times `before`, and the differences times 2^up over part. */
+/** Step 2, the sum times 2^960. Without `divides` T is 1; else the logits are taken times `before`, and the differences times 2^up over part. */
 // @ts-ignore: decorator
 @inline
 function exponentials(
@@ -185,7 +189,7 @@ function exponentials(
     r = STORED + 32;
   }
   const sum = f64x2.add(s0, s1);
-  return fold(sum, f64x2.add(f64x2.add(l0, l1), lost_by(s0, s1, sum))) * UNBIAS_F64;
+  return fold(sum, f64x2.add(f64x2.add(l0, l1), lost_by(s0, s1, sum)));
 }
 
 /** The two lanes of a compensated sum and what it lost, as one number. */
