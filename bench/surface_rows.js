@@ -75,8 +75,8 @@ export function rowFamilies(dtype) {
     mean: {
       operations: {
         logMeanExp: { bound: lse, text: lseBound, call: "torch.logsumexp(x, 0) - math.log(n)" },
-        logSumExpBackward: { bound: gradient[dtype], call: "autograd" },
-        logMeanExpBackward: { bound: gradient[dtype], call: "autograd" },
+        logSumExpBackward: { bound: gradient[dtype], call: "autograd of torch.logsumexp(x, 0)" },
+        logMeanExpBackward: { bound: gradient[dtype], call: "autograd of logMeanExp's" },
       },
       cases: each(dtype, 1, 400, (x, _, one) => ({ x, g: [one(normal())] })),
       napier: ({ x, g }) => ({
