@@ -8,7 +8,7 @@ const y = ["a", "b", "a"];
 /** What each wrong option says; the rest of the options is sound. */
 const WRONG: [string, Record<string, unknown>, ErrorConstructor][] = [
   [
-    "fit: options expected only x, y, hidden, validation, epochs, batchSize, learningRate, weightDecay, scale, seed, features, loss, pool, signal, onProgress, got batchsize",
+    "fit: options expected only x, y, hidden, validation, epochs, batchSize, learningRate, weightDecay, scale, seed, features, loss, pool, signal, onProgress, got batchsize; did you mean batchSize",
     { batchsize: 3 },
     TypeError,
   ],
