@@ -18,10 +18,12 @@ import {
 } from "../packages/napier/dist/kernels/softmax.ref.js";
 import { ulpError, ulpOf } from "../packages/napier/dist/ulp.js";
 import { normals, rounded, rowsByKind, typed } from "../tools/dist/hostile.js";
+import { surface } from "./accuracy_surface.js";
 import { operatorModel } from "./onnx_operator.js";
 import { python } from "./peer_python.js";
 import { openTfjs } from "./peer_tfjs.js";
 import { transformersMaths } from "./peer_transformers.js";
+import { short, show } from "./ulps.js";
 
 const OPERATIONS = ["logSoftmax", "softmax", "logSumExp", "loss", "gradient", "logSoftmaxBackward", "softmaxBackward"];
 const TITLES = {
@@ -116,15 +118,6 @@ function pytorch(rows, targets, dtype, backward = []) {
   });
   if (status !== 0) return null;
   return JSON.parse(stdout.replaceAll("NaN", "null").replaceAll("-Infinity", "null").replaceAll("Infinity", "null"));
-}
-
-const short = (row) =>
-  row.length > 4 ? `${row.length} classes from ${row.slice(0, 2).join(", ")}` : `[${row.join(", ")}]`;
-
-function show(ulps) {
-  if (ulps === undefined) return "–";
-  if (!Number.isFinite(ulps)) return "lost";
-  return ulps < 100 ? ulps.toFixed(2) : ulps < 1e5 ? Math.round(ulps).toLocaleString("en-US") : ulps.toExponential(0);
 }
 
 let page = `# Accuracy
@@ -265,7 +258,8 @@ page += `Versions: ${versions.join(", ")}.
 |---|---|---|
 ${headline.join("\n")}
 
-${bodies.join("\n")}`;
+${bodies.join("\n")}
+${surface()}`;
 writeFileSync(new URL("../docs/accuracy.md", import.meta.url), page);
 console.log(page);
 process.exit(0);

@@ -9,6 +9,7 @@ import {
   fromRows,
   klDiv,
   klDivBackward,
+  type Logits,
   log1mExp,
   log1mExpBackward,
   log1pExp,
@@ -28,8 +29,11 @@ import {
   logSumExpBackward,
   nllLoss,
   nllLossBackward,
+  type Output,
   perplexity,
   sample,
+  softCrossEntropy,
+  softCrossEntropyWithGrad,
   softmax,
   softmaxBackward,
   topLogProbs,
@@ -257,3 +261,15 @@ logSoftmax([[1, 2]]);
 is<number[]>()(pool.logSoftmax([1, 2]));
 // @ts-expect-error what comes in comes out
 is<Float64Array>()(logSoftmax(f32));
+
+// probabilities as targets
+is<number>()(softCrossEntropy(f32, f32));
+is<Float32Array>()(softCrossEntropy(f32, f32, noneOfRows));
+is<{ loss: number; dlogits: Float64Array }>()(softCrossEntropyWithGrad(f64, f64, { weight: y, labelSmoothing: 0.1 }));
+
+// what may be any of several
+declare const any: Logits;
+is<Output>()(softmax(any));
+is<number | Output>()(logSumExp(any));
+is<Output>()(topLogProbs(any, 1).logProbs);
+is<Float32Array>()(softmax(f32, { mask: [1, 0], temperature: 2 }));

@@ -54,7 +54,7 @@ function backward(
  *
  *   out = log σ(x) = −log(1 + e^−x)
  *
- * @param logits  x, any shape, f32 or f64, in nats; any value, see Edges
+ * @param logits  x, any shape, of 16, 32 or 64 bits, in nats; any value, see Edges
  * @param options.shape  the shape of a flat array
  * @param options.dtype  "float16" or "bfloat16" where a Uint16Array does not say which it holds; such results are f32
  * @param options.out  receives the result; may be the logits' own array
@@ -94,7 +94,7 @@ export const log1pExp: Elementwise<ElementOptions> = ((logits: Logits, options: 
  *
  *   out = log(1 − e^x), x ≤ 0
  *
- * @param logProbs  x, any shape, f32 or f64, in nats; any value, see Edges
+ * @param logProbs  x, any shape, of 16, 32 or 64 bits, in nats; any value, see Edges
  * @param options  `shape`, `dtype`, `out` as in logSigmoid
  * @returns same kind, dtype and shape as logProbs
  * @throws {RangeError} the data's length is not the product of the shape
@@ -305,7 +305,7 @@ function prepare(caller: string, logits: Logits, targets: Logits, options: LossO
  *
  *   loss = weight·(−posWeight·t·log σ(x) − (1 − t)·log σ(−x));  "mean": Σ loss / numbers
  *
- * @param logits  x, any shape, f32 or f64, in nats; any value, see Edges
+ * @param logits  x, any shape, of 16, 32 or 64 bits, in nats; any value, see Edges
  * @param targets  t, the logits' shape, any kind of array: 0 and 1, or probabilities; other values follow the formula
  * @param options.weight  a factor of each loss: a number, one for each class of the last axis, or what broadcasts to the
  * logits' shape

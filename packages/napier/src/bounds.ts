@@ -15,6 +15,7 @@ export const BOUNDS = {
   entropyBackward: { f32: 1, f64: 8 },
   /** ulps of the largest term; terms of one sign are added first and count as one */
   klDiv: { f32: 4, f64: 4 },
+  klDivBackward: { f32: 1, f64: 4 },
   /** …Backward with arbitrary gradients: ulps of the largest term */
   backward: { f32: 4, f64: 4 },
   /** soft targets and smoothing, targets and weights from 0; with zLoss ulps of the largest of loss and z·(|m / T| + l)² */

@@ -4,7 +4,10 @@ import { inWords, isFlat, product, rowShape, type View } from "./tensor.ts";
 
 /** 1 or true keeps, 0 or false leaves out. */
 export type MaskData = readonly boolean[] | readonly number[] | Uint8Array | Int32Array | BigInt64Array;
-/** The shape of a mask broadcasts to the logits': aligned at the last axis, sizes of 1 repeat. */
+/**
+ * A flat mask is one for each class, or for each number. The shape of a tensor broadcasts to the logits': aligned at the
+ * last axis, sizes of 1 repeat.
+ */
 export type Mask = MaskData | OptionTensor<MaskData>;
 
 export type WeightData = readonly number[] | Float32Array | Float64Array;
@@ -102,12 +105,11 @@ export function maskOf(caller: string, mask: Mask | undefined, x: View): Uint8Ar
   if (!isMaskData(data)) throw typeError(caller, given.name, MASKS, data);
   let aligned: number[];
   if (given.shape === undefined) {
-    const columns = x.shape[x.shape.length - 1] ?? 1;
-    const [all, last] = [`${x.data.length} entries`, ` or ${columns} for the last axis`];
-    if (data.length !== x.data.length && data.length !== columns)
-      throw rangeError(caller, name, columns === x.data.length ? all : all + last, data.length);
+    const [all, one] = [`${x.data.length} entries`, ` or ${x.classes}, one for each class`];
     const isFull = data.length === x.data.length;
-    aligned = x.shape.map((size, d) => (isFull || d === x.shape.length - 1 ? size : 1));
+    if (!isFull && data.length !== x.classes)
+      throw rangeError(caller, name, x.classes === x.data.length ? all : all + one, data.length);
+    aligned = x.shape.map((size, d) => (isFull || x.axes.includes(d) ? size : 1));
   } else aligned = alignedShape(caller, name, given, data.length, x);
   const bytes = maskBytes(caller, given.name, data);
   return full(bytes, aligned, x, () => new Uint8Array(x.data.length));

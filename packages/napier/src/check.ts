@@ -63,7 +63,7 @@ export function checkData(
   if (!Array.isArray(data)) throw typeError(caller, name, "number[], Float32Array or Float64Array", data);
   for (let k = 0; k < data.length; k++) {
     if (typeof data[k] === "number") continue;
-    const todo = Array.isArray(data[k]) ? "fromRows(rows) makes { data, shape }" : undefined;
+    const todo = Array.isArray(data[k]) && caller !== "fromRows" ? "fromRows(rows) makes { data, shape }" : undefined;
     throw typeError(caller, `${name}[${k}]`, "a number", data[k], todo);
   }
 }
@@ -75,11 +75,21 @@ export function checkShape(caller: Caller, name: string, shape: unknown): assert
   });
 }
 
+/** As others spell it: ignore_index, keepdim, top_p, dim. */
+function meant(key: string, allowed: readonly string[]): string | undefined {
+  const plain = (name: string): string => name.replaceAll("_", "").toLowerCase().replace(/s$/, "");
+  const name = /^(dims?|axes)$/.test(key) ? "axis" : key;
+  return allowed.find((one) => plain(one) === plain(name));
+}
+
 /** A misspelt option would otherwise be a silent default. */
 export function checkOptions(caller: Caller, options: unknown, allowed: readonly string[]): void {
   if (typeof options !== "object" || options === null) throw typeError(caller, "options", "an object", options);
   for (const key of Object.keys(options)) {
-    if (!allowed.includes(key)) throw typeError(caller, "options", `only ${allowed.join(", ")}`, words(`${key}`));
+    if (allowed.includes(key)) continue;
+    const name = meant(key, allowed);
+    const todo = name === undefined ? undefined : `did you mean ${name}`;
+    throw typeError(caller, "options", `only ${allowed.join(", ")}`, words(`${key}`), todo);
   }
 }
 

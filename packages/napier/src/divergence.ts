@@ -1,5 +1,6 @@
 import { checkOneOf, checkOptions, typeError } from "./check.ts";
 import { elementJob, elements, elementsLike } from "./elements.ts";
+import type { HalfName } from "./half.ts";
 import { combine } from "./reduction.ts";
 import { runNow } from "./runner.ts";
 import {
@@ -22,6 +23,8 @@ export type KlDivReduction = "mean" | "batchmean" | "sum" | "none";
 export interface KlDivOptions {
   /** the shape of flat arrays */
   shape?: readonly number[];
+  /** what a Uint16Array holds, where no `type` says it */
+  dtype?: HalfName;
   /** "mean" over all numbers (default), "batchmean" over the first axis, "sum", or "none": one term for each number */
   reduction?: KlDivReduction;
   /** whether the targets are log-probabilities, as their gradient is often better; false by default */
@@ -49,12 +52,12 @@ interface KlArguments {
 }
 
 function klArguments(caller: string, logProbs: Logits, targets: Logits, options: KlDivOptions & Out): KlArguments {
-  checkOptions(caller, options, ["shape", "out", "reduction", "logTarget"]);
+  checkOptions(caller, options, ["shape", "dtype", "out", "reduction", "logTarget"]);
   const { reduction = "mean", logTarget = false } = options;
   checkOneOf(caller, "options.reduction", reduction, ["mean", "batchmean", "sum", "none"]);
   if (typeof logTarget !== "boolean") throw typeError(caller, "options.logTarget", "true or false", logTarget);
-  const x = elements(caller, "logProbs", logProbs, options);
-  const t = elementsLike(caller, "targets", targets, x);
+  const x = elements(caller, "logProbs", logProbs, options, targets);
+  const t = elementsLike(caller, "targets", targets, x, options, logProbs);
   const size = reduction === "mean" ? x.rows : reduction === "batchmean" ? (x.shape[0] ?? 1) : 1;
   return { x, t, reduction, logTarget, count: Math.max(1, size) };
 }
@@ -65,7 +68,7 @@ function klArguments(caller: string, logProbs: Logits, targets: Logits, options:
  *
  *   term[k] = t[k]·(log t[k] − logp[k]), 0 where t[k] is 0; with logTarget exp(t[k])·(t[k] − logp[k])
  *
- * @param logProbs  any shape, f32 or f64, in nats, as logSoftmax returns them
+ * @param logProbs  any shape, of 16, 32 or 64 bits, in nats, as logSoftmax returns them
  * @param targets  probabilities, or with logTarget log-probabilities; same shape, any kind of array
  * @param options.reduction  "mean" over all numbers (default, as PyTorch's), "batchmean": the sum over the size of the first
  * axis, which is the divergence; "sum", or "none"
@@ -146,7 +149,7 @@ export const klDivBackward: KlDivBackward = ((
   const inputs = [x, t];
   let gradients: Data | number;
   if (reduction === "none") {
-    const g = elementsLike(caller, "dloss", dloss as Logits, x);
+    const g = elementsLike(caller, "dloss", dloss as Logits, x, options, logProbs);
     inputs.push(g);
     gradients = g.data;
   } else {

@@ -83,7 +83,10 @@ class RowResults {
       const extra = combine(more, reduction === "mean" ? rows.count : 1);
       return reduce(caller, losses, reduction, x, undefined, weightsOf(loss).divisor, extra);
     }
-    for (let i = 0; i < more.length; i++) losses[i] += more[i];
+    for (let i = 0; i < more.length; i++) {
+      const both = losses[i] + more[i];
+      losses[i] = Number.isNaN(both) ? Number.NaN : both; // ∞ − ∞ has another NaN's bits
+    }
     return reduce(caller, losses, reduction, x, out);
   }
 }

@@ -9,10 +9,10 @@ export {
   logSigmoid,
   logSigmoidBackward,
 } from "./binary.ts";
-export type { Mask, Weights } from "./broadcast.ts";
+export type { Mask, MaskData, WeightData, Weights } from "./broadcast.ts";
 export { crossEntropy, crossEntropyWithGrad } from "./crossentropy.ts";
 export { type CumulativeOptions, logCumSumExp, logCumSumExpBackward } from "./cumulative.ts";
-export { type KlDivOptions, klDiv, klDivBackward } from "./divergence.ts";
+export { type KlDivOptions, type KlDivReduction, klDiv, klDivBackward } from "./divergence.ts";
 export { entropy, entropyBackward, type PerplexityOptions, perplexity } from "./entropy.ts";
 export type { Half } from "./half.ts";
 export { type GradientOf, logAddExp, logAddExpBackward, type PairOptions } from "./logaddexp.ts";
@@ -34,5 +34,6 @@ export {
   type OnnxArgument,
   type OnnxTensor,
   type Options,
+  type Output,
   type Tensor,
 } from "./tensor.ts";

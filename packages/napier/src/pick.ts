@@ -32,6 +32,9 @@ type OnnxIndexTensor<D extends AnyData> = {
   readonly type: "int32";
 };
 
+/** Class indices beside logits of any kind. */
+type IndexOutput = Indices<AnyData> | IndexTensor<AnyData> | OnnxIndexTensor<AnyData>;
+
 const allocateIndices = ({ data }: View, length: number): number[] | Int32Array =>
   Array.isArray(data) ? new Array<number>(length).fill(0) : new Int32Array(length);
 
@@ -60,6 +63,7 @@ export interface TopLogProbs {
     k: number,
     options?: Options,
   ): { indices: IndexTensor<D>; logProbs: Tensor<Computed<D>> };
+  (logits: Logits, k: number, options?: Options): { indices: IndexOutput; logProbs: Output };
 }
 
 function prepareTopLogProbs(
@@ -97,7 +101,7 @@ function prepareTopLogProbs(
  *
  *   logProbs[i, 0] ≥ logProbs[i, 1] ≥ …, logProbs[i, j] = logSoftmax(x)[i, indices[i, j]]
  *
- * @param logits  any shape, classes on the last axis (or `axis`), f32 or f64, in nats; any value, see Edges
+ * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value, see Edges
  * @param k  how many, 1 to the number of classes
  * @param options  `shape`, `axis` as in logSoftmax
  * @returns `logProbs` in the logits' kind and dtype, `indices` beside it as int32 (number[] beside number[]); both have k
@@ -133,6 +137,7 @@ export interface Sample {
   <D extends AnyData>(logits: D, options: SampleOptions): number | Indices<D>;
   <D extends AnyData>(logits: OnnxArgument<D>, options: SampleOptions): OnnxIndexTensor<D>;
   <D extends AnyData>(logits: Tensor<D>, options: SampleOptions): IndexTensor<D>;
+  (logits: Logits, options: SampleOptions): number | IndexOutput;
 }
 
 function checkSampling(caller: string, { temperature = 1, topK, topP = 1, seed }: SampleOptions): void {
@@ -203,7 +208,7 @@ function prepareSample(logits: Logits, options: SampleOptions = {} as SampleOpti
  * Filters in this order: temperature T; the topK largest logits, equal ones by class; the smallest set of the most probable
  * of these whose probabilities, taken anew, reach topP, the class that crosses it included.
  *
- * @param logits  any shape, classes on the last axis (or `axis`), f32 or f64, in nats; any value, see Edges
+ * @param logits  any shape, classes on the last axis (or `axis`), of 16, 32 or 64 bits, in nats; any value, see Edges
  * @param options.seed  an integer from 0 to 4294967295; row i draws from a generator of (seed, i), so give each step its own
  * @param options.temperature  1 by default; 0 takes the first maximum
  * @param options.topK  an integer from 1; more than the classes is all of them

@@ -18,10 +18,14 @@ export function tileRows({ areas, rows }: Job): number {
   return Math.max(1, Math.min(rows, Math.floor(TILE_BYTES / largest)));
 }
 
+/** Whether an area's rows are copied from an array. Asking for `eachRow` first would cost more than a short row. */
+const isSource = (from: Area["from"]): from is Exclude<Area["from"], number | undefined | { eachRow: unknown }> =>
+  ArrayBuffer.isView(from) || Array.isArray(from);
+
 /** Copies rows into an area, class by class. */
 export function copyIn(memory: Memory, address: number, area: Area, first: number, count: number): void {
   const { width, inner, from: data } = area;
-  if (data === undefined || typeof data === "number" || "eachRow" in data) return;
+  if (!isSource(data)) return;
   const target = memory[area.type];
   const start = address / sizeOf(area);
   if (inner === 1) {
@@ -64,7 +68,7 @@ export function fillConstant(memory: Memory, address: number, area: Area, rows: 
   const start = address / sizeOf(area);
   const target = memory[area.type];
   if (typeof from === "number") target.fill(from, start, start + rows * width);
-  else if (from !== undefined && "eachRow" in from) {
+  else if (from !== undefined && !isSource(from)) {
     for (let i = 0; i < rows; i++) target.set(from.eachRow as ArrayLike<number>, start + i * width);
   }
 }
@@ -82,6 +86,7 @@ function callKernel(
   if (numbers !== undefined) call(...areas.map((n) => at[n]), ...numbers, count, classes);
   else if (areas.length === 2) call(at[areas[0]], at[areas[1]], count, classes);
   else if (areas.length === 3) call(at[areas[0]], at[areas[1]], at[areas[2]], count, classes);
+  else if (areas.length === 4) call(at[areas[0]], at[areas[1]], at[areas[2]], at[areas[3]], count, classes);
   else call(...areas.map((n) => at[n]), count, classes);
 }
 

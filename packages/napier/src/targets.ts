@@ -13,6 +13,10 @@ function isData(value: unknown): value is TargetData {
   return Array.isArray(value) || value instanceof Int32Array || value instanceof BigInt64Array;
 }
 
+/** Whether sizes are the logits' own: probabilities, perhaps. */
+const isLike = (sizes: unknown, { shape }: View): boolean =>
+  Array.isArray(sizes) && shape.length > 0 && inWords(sizes) === inWords(shape);
+
 /** The class of each row, checked: as many as rows, each an integer from 0 to classes − 1, or ignoreIndex, which gives −1. */
 export function classIndices(
   caller: string,
@@ -44,12 +48,20 @@ export function classIndices(
         `${name}.${shape === undefined ? "dims" : "shape"}`,
         inWords(expected),
         Array.isArray(sizes) ? words(inWords(sizes)) : sizes,
+        isLike(sizes, logits) ? "softCrossEntropy takes probabilities" : undefined,
       );
     }
     name = "targets.data";
   }
-  if (data.length !== rows)
-    throw rangeError(caller, name, `${rows} class ${rows === 1 ? "index" : "indices"}`, data.length);
+  if (data.length !== rows) {
+    const isOne = logits.kind === "flat" && logits.shape.length === 1;
+    const todo = Array.isArray(data[0])
+      ? "a flat array, or { data, shape }"
+      : isOne
+        ? "a flat array without options.shape is one row"
+        : undefined;
+    throw rangeError(caller, name, `${rows} class ${rows === 1 ? "index" : "indices"}`, data.length, todo);
+  }
   const y = new Int32Array(rows);
   // kinds apart: one loop for all of them costs 10 ns a row
   if (data instanceof Int32Array) y.set(data);
@@ -62,6 +74,8 @@ export function classIndices(
     if (ignored !== undefined && data[i] === ignored) y[i] = -1;
     else if (!(y[i] >= 0 && y[i] < classes)) {
       const where = typeof targets === "number" ? name : `${name}[${i}]`;
+      if (typeof data[i] === "bigint" && Array.isArray(data))
+        throw typeError(caller, where, "a number", data[i], "a BigInt64Array takes bigints");
       const usual = data[i] === (isBig ? -100n : -100) && ignored === undefined;
       const todo = usual ? "pass ignoreIndex: -100 to leave such rows out" : undefined;
       throw rangeError(caller, where, `an integer from 0 to ${classes - 1}`, data[i], todo);

@@ -86,6 +86,7 @@ export interface Elementwise<O extends Options, P = false> {
   (logits: Float64Array, options?: O): Result<P, Float64Array>;
   <D extends AnyData>(logits: OnnxArgument<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
+  (logits: Logits, options?: O): Result<P, Output>;
 }
 
 /** As Elementwise, for two arrays of one shape. */
@@ -118,6 +119,7 @@ export interface Reduction<O extends AxesOptions, P = false> {
   <D extends AnyData>(logits: D, options: O): Result<P, number | Computed<D>>;
   <D extends AnyData>(logits: OnnxArgument<D>, options?: O): Result<P, OnnxTensor<Computed<D>>>;
   <D extends AnyData>(logits: Tensor<D>, options?: O): Result<P, Tensor<Computed<D>>>;
+  (logits: Logits, options?: O): Result<P, number | Output>;
 }
 
 /** An argument as the kernels see it: `outer × classes × inner`, a row for each (outer, inner). A scalar is one row of one class. */
@@ -289,7 +291,7 @@ export function viewRows(
 export const inWords = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 
 /** Whether an array is memory that threads share. */
-export function isShared(data: unknown): data is ArrayBufferView<SharedArrayBuffer> {
+export function isShared(data: unknown): data is ArrayBufferView {
   return (
     typeof SharedArrayBuffer === "function" && ArrayBuffer.isView(data) && data.buffer instanceof SharedArrayBuffer
   );

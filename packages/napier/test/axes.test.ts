@@ -200,7 +200,7 @@ test.each<[() => unknown, string]>([
   ],
   [
     () => napier.softmax(x, wrong({ keepDims: true })),
-    "TypeError: softmax: options expected only shape, axis, dtype, out, got keepDims",
+    "TypeError: softmax: options expected only shape, axis, dtype, out, mask, temperature, got keepDims",
   ],
   [
     () => logSumExpBackward({ data: [1, 2], shape: [2, 1] }, x, { axis: 0 }),

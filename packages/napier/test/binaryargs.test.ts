@@ -252,7 +252,7 @@ const MESSAGES: [() => unknown, string][] = [
   ],
   [
     () => bceWithLogitsWithGrad([1], [1], wrong({ pos_weight: 1 })),
-    "TypeError: bceWithLogitsWithGrad: options expected only shape, dtype, out, weight, posWeight, reduction, got pos_weight",
+    "TypeError: bceWithLogitsWithGrad: options expected only shape, dtype, out, weight, posWeight, reduction, got pos_weight; did you mean posWeight",
   ],
   [
     () => bceWithLogits([1], [1], { weight: Infinity }),

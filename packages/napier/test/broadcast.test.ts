@@ -94,11 +94,12 @@ describe("NumPy's broadcasting, in the order of the kernels", () => {
 });
 
 describe("masks", () => {
-  test("a flat one has x's length, or that of x's last axis", () => {
+  test("a flat one has x's length, or is one for each class, wherever the classes are", () => {
     const x = see([2, 2, 3], 1);
     const full = bitsOf(12, 5);
     expect([...maskOf("f", full, x)!]).toEqual(full);
-    expect([...maskOf("f", [true, false, true], x)!]).toEqual([1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 1]);
+    expect([...maskOf("f", [true, false], x)!]).toEqual([1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0]);
+    expect([...maskOf("f", [true, false, true], see([2, 3]))!]).toEqual([1, 0, 1, 1, 0, 1]);
     expect([...maskOf("f", [0], see([]))!]).toEqual([0]);
     expect([...maskOf("f", [1, 0, 1], see([0, 3]))!]).toEqual([]);
     // as x's data stands, where that is a transpose
@@ -176,7 +177,7 @@ test.each<[() => unknown, string]>([
   ],
   [mask({ data: [1] }), "TypeError: f: options.mask.shape expected an array of sizes, got undefined"],
   [mask({ data: [1], dims: [-1] }), "RangeError: f: options.mask.dims[0] expected an integer from 0, got -1"],
-  [mask([1, 1]), "RangeError: f: options.mask expected 24 entries or 4 for the last axis, got 2"],
+  [mask([1, 1]), "RangeError: f: options.mask expected 24 entries or 4, one for each class, got 2"],
   [() => maskOf("f", [1], see([3])), "RangeError: f: options.mask expected 3 entries, got 1"],
   [mask([1, 2, 1, 1]), "RangeError: f: options.mask[1] expected 0, 1, false or true, got 2"],
   [mask([1, 1, 0.5, 1]), "RangeError: f: options.mask[2] expected 0, 1, false or true, got 0.5"],

@@ -74,7 +74,7 @@ const MESSAGES: [() => unknown, string][] = [
   [() => softmax([1, 2], { axis: 0.5 }), "RangeError: softmax: options.axis expected an integer from -1 to 0, got 0.5"],
   [
     () => softmax([1, 2], wrong({ dim: 0 })),
-    "TypeError: softmax: options expected only shape, axis, dtype, out, temperature, got dim",
+    "TypeError: softmax: options expected only shape, axis, dtype, out, mask, temperature, got dim; did you mean axis",
   ],
   [() => softmax([1, 2], wrong(0)), "TypeError: softmax: options expected an object, got 0"],
   [
@@ -133,7 +133,7 @@ const MESSAGES: [() => unknown, string][] = [
   ],
   [
     () => crossEntropyWithGrad([1, 2], 0, wrong({ weights: [1, 2] })),
-    "TypeError: crossEntropyWithGrad: options expected only shape, axis, dtype, out, reduction, weight, labelSmoothing, mask, zLoss, softcap, temperature, ignoreIndex, got weights",
+    "TypeError: crossEntropyWithGrad: options expected only shape, axis, dtype, out, reduction, weight, labelSmoothing, mask, zLoss, softcap, temperature, ignoreIndex, got weights; did you mean weight",
   ],
   [
     () => nllLoss(wrong(7), 0),
@@ -266,7 +266,7 @@ const MESSAGES: [() => unknown, string][] = [
   ],
   [
     () => crossEntropy([1, 2], wrong({ data: [0.5, 0.5] as unknown, shape: [2] })),
-    "RangeError: crossEntropy: targets.shape expected [], got [2]",
+    "RangeError: crossEntropy: targets.shape expected [], got [2]; softCrossEntropy takes probabilities",
   ],
   [
     () => crossEntropy([1, 2], wrong({ data: Float64Array.of(0), shape: [] })),
@@ -284,7 +284,10 @@ const MESSAGES: [() => unknown, string][] = [
     () => crossEntropy([1, 2, 3, 4], { data: [0], shape: [2] }, { shape: [2, 2] }),
     "RangeError: crossEntropy: targets.data expected 2 class indices, got 1",
   ],
-  [() => crossEntropy([1, 2], [0, 1]), "RangeError: crossEntropy: targets expected 1 class index, got 2"],
+  [
+    () => crossEntropy([1, 2], [0, 1]),
+    "RangeError: crossEntropy: targets expected 1 class index, got 2; a flat array without options.shape is one row",
+  ],
   [
     () => crossEntropy([1, 2], { data: [3], shape: [] }),
     "RangeError: crossEntropy: targets.data[0] expected an integer from 0 to 1, got 3",

@@ -19,7 +19,7 @@ const MESSAGES: [() => unknown, string][] = [
   // logSumExp
   [
     () => logSumExp([1], wrong({ dims: 1 })),
-    "TypeError: logSumExp: options expected only shape, axis, keepDims, dtype, out, mask, weights, returnSign, got dims",
+    "TypeError: logSumExp: options expected only shape, axis, keepDims, dtype, out, mask, weights, returnSign, got dims; did you mean axis",
   ],
   [
     () => logSumExp([1], wrong({ returnSign: 1 })),
@@ -120,7 +120,7 @@ const MESSAGES: [() => unknown, string][] = [
   ],
   [
     () => logCumSumExp([1], wrong({ axes: [0] })),
-    "TypeError: logCumSumExp: options expected only shape, axis, dtype, out, reverse, got axes",
+    "TypeError: logCumSumExp: options expected only shape, axis, dtype, out, reverse, got axes; did you mean axis",
   ],
   [
     () => logCumSumExp(tensor(2, 2), { axis: 2 }),

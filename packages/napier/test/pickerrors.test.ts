@@ -67,7 +67,7 @@ const MESSAGES: [() => unknown, string][] = [
   [pick({ seed: 1, topP: Number.NaN }), "RangeError: sample: options.topP expected a number above 0, up to 1, got NaN"],
   [
     pick({ seed: 1, top_p: 1 }),
-    "TypeError: sample: options expected only shape, axis, dtype, temperature, topK, topP, seed, got top_p",
+    "TypeError: sample: options expected only shape, axis, dtype, temperature, topK, topP, seed, got top_p; did you mean topP",
   ],
   [
     () => sample({ data: [], shape: [2, 0] }, { seed: 1 }),
@@ -86,7 +86,7 @@ const MESSAGES: [() => unknown, string][] = [
   [() => klDiv([1], [1], { logTarget: wrong(1) }), "TypeError: klDiv: options.logTarget expected true or false, got 1"],
   [
     () => klDiv([1], [1], wrong({ axis: 0 })),
-    "TypeError: klDiv: options expected only shape, out, reduction, logTarget, got axis",
+    "TypeError: klDiv: options expected only shape, dtype, out, reduction, logTarget, got axis",
   ],
   [
     () => klDiv([1], [1], { reduction: "none", out: [1, 2] }),
@@ -107,7 +107,7 @@ const MESSAGES: [() => unknown, string][] = [
   [() => klDivBackward(1, [1], [1, 2]), "RangeError: klDivBackward: targets expected 1 numbers, got 2"],
   [
     () => entropy([1], wrong({ dim: 0 })),
-    "TypeError: entropy: options expected only shape, axis, keepDims, dtype, out, got dim",
+    "TypeError: entropy: options expected only shape, axis, keepDims, dtype, out, got dim; did you mean axis",
   ],
   [() => entropy([1, 2], { shape: [2, 1], out: [0] }), "RangeError: entropy: options.out expected 2 elements, got 1"],
   [
@@ -119,11 +119,14 @@ const MESSAGES: [() => unknown, string][] = [
     "TypeError: entropyBackward: dentropy expected f64 as the logits, got f32",
   ],
   [() => perplexity([1, 2], 2), "RangeError: perplexity: targets expected an integer from 0 to 1, got 2"],
-  [() => perplexity([1, 2], [0, 1]), "RangeError: perplexity: targets expected 1 class index, got 2"],
+  [
+    () => perplexity([1, 2], [0, 1]),
+    "RangeError: perplexity: targets expected 1 class index, got 2; a flat array without options.shape is one row",
+  ],
   [() => perplexity([], 0), "RangeError: perplexity: logits expected at least 1 class, got 0"],
   [
     () => perplexity([1, 2], 0, wrong({ reduction: "sum" })),
-    "TypeError: perplexity: options expected only shape, axis, dtype, got reduction",
+    "TypeError: perplexity: options expected only shape, axis, dtype, weight, ignoreIndex, mask, softcap, temperature, got reduction",
   ],
 ];
 

@@ -197,7 +197,9 @@ describe("createPool", () => {
   });
   test("a misspelt option", () => {
     const options = { thread: 2 } as object;
-    expect(() => createPool(options)).toThrow(new TypeError("createPool: options expected only threads, got thread"));
+    expect(() => createPool(options)).toThrow(
+      new TypeError("createPool: options expected only threads, got thread; did you mean threads"),
+    );
   });
   test("Node needs no reason", () => {
     expect(pools.map(({ threads, reason }) => [threads, reason])).toEqual([
