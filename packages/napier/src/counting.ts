@@ -8,6 +8,8 @@ export interface Counted {
   readonly left: Uint8Array | undefined;
   /** of each row, 0 where it is left out; undefined where all that are not left out count alike */
   readonly weights: Float64Array | undefined;
+  /** the weights without `factor`, where one has lost digits to it */
+  readonly whole?: Float64Array | undefined;
   /** rows that are not left out */
   readonly count: number;
   /** what a mean divides by */
@@ -32,6 +34,8 @@ export function leftOut(x: View, y: Int32Array | undefined, mask: Uint8Array | u
 }
 
 const TINY = 1e-100;
+const LOST = 2.004168360008973e-292; // 2^-969: weights below it have fewer than 53 digits, or soon will
+const FAR = 3.273390607896142e150; // 2^500
 const UP = 2.037035976334486e90; // 2^300
 
 /** A power of two that brings the largest of a mean's weights to at most 1, so that no weighted loss overflows where the mean does not. */
@@ -56,6 +60,7 @@ export function counted(
   const weights = Float64Array.from(y, (j, i) => (left?.[i] === 1 ? 0 : classWeights[j]));
   if (reduction !== "mean") return { left, weights, count, divisor: count, factor: 1 };
   const factor = normal(weights);
+  const whole = factor < 1 && weights.some((w) => w !== 0 && Math.abs(w) * factor < LOST) ? weights.slice() : undefined;
   // TwoSum: many weights must not drift
   let sum = 0;
   let lost = 0;
@@ -70,16 +75,25 @@ export function counted(
   const divisor = sum + lost;
   // weights that sum to 0 make a mean of 0
   if (divisor === 0) return { left, weights: weights.fill(0), count, divisor, factor: 0 };
-  return { left, weights, count, divisor, factor };
+  return { left, weights, whole, count, divisor, factor };
 }
 
 /** weight·loss; a weight of 0 leaves nothing of an infinite loss. */
 export const weighted = (weight: number, loss: number): number =>
   weight === 0 && !Number.isNaN(loss) ? 0 : weight * loss;
 
+/** w·factor·loss for a factor below 1, with no step out of range before the product is; w < 2^57 where it has lost digits. */
+function wholeProduct(w: number, factor: number, loss: number): number {
+  return Math.abs(loss) > FAR ? w * (loss * factor) : w * loss * factor;
+}
+
 /** The losses as they count; left out, even a NaN is 0. */
-export function weigh(losses: Float64Array | Float32Array, { left, weights }: Counted): void {
-  for (let i = 0; weights !== undefined && i < losses.length; i++) losses[i] = weighted(weights[i], losses[i]);
+export function weigh(losses: Float64Array | Float32Array, { left, weights, whole, factor }: Counted): void {
+  for (let i = 0; weights !== undefined && i < losses.length; i++) {
+    const w = whole?.[i] ?? weights[i];
+    const isLost = whole !== undefined && w !== 0 && Math.abs(weights[i]) < LOST;
+    losses[i] = isLost ? wholeProduct(w, factor, losses[i]) : weighted(weights[i], losses[i]);
+  }
   for (let i = 0; left !== undefined && i < losses.length; i++) if (left[i] === 1) losses[i] = 0;
 }
 

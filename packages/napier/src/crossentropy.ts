@@ -205,8 +205,7 @@ export function prepareCrossEntropyWithGrad(
  * them, with zLoss of the largest of loss and z·(|m / T| + log of the rest)². With "none", without weights and what is
  * computed in f64, the very bits of nllLoss(logSoftmax(x), y).
  * Cost: reads x twice in cache; labelSmoothing, zLoss and temperature are computed in f64: f32 takes five
- * times, f64 twice as long, and so
- * do rows of weights above 4 in f64 without a mean; softcap about four times that.
+ * times, f64 twice as long, and so do f64 rows of weights above 4 without a mean; softcap about four times that.
  * Source: PyTorch's cross_entropy, ONNX's SoftmaxCrossEntropyLoss
  *
  * @example

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { BOUNDS } from "../src/bounds.ts";
 import { div, type Exact, exact, exp, mul, neg, toF64 } from "../src/exact.ts";
-import { crossEntropy, crossEntropyWithGrad, sample, softCrossEntropyWithGrad } from "../src/index.ts";
+import { crossEntropy, crossEntropyWithGrad, nllLoss, sample, softCrossEntropyWithGrad } from "../src/index.ts";
 import { sech2 } from "../src/kernels/elementary.ref.ts";
 import { softCrossEntropyRow, softTargets } from "../src/kernels/softcrossentropy.ref.ts";
 import { ulpError } from "../src/ulp.ts";
@@ -82,6 +82,23 @@ describe("options so large or small that a factor alone leaves f64", () => {
     expect(ulpError(loss, over(truth.loss as Exact), "f64")).toBeLessThanOrEqual(4);
     const { value, largest } = (truth.gradient ?? [])[1];
     expect(termError(dlogits[1], over(value), over(largest), "f64")).toBeLessThanOrEqual(4);
+  });
+
+  test("a mean by weights of extreme ratios", () => {
+    const shape = [2, 2] as const;
+    const none = [5, -Infinity, 5, -Infinity];
+    expect(crossEntropy(none, [0, 1], { shape, weight: [1e308, 1e-308] })).toBe(Infinity);
+    expect(nllLoss([0, 0, 0, -Infinity], [0, 1], { shape, weight: [1e308, 1e-308] })).toBe(Infinity);
+    for (const [large, small, loss] of [
+      [1e300, 1e-10, 1e300],
+      [1e308, 1e-308, 1e308],
+      [1e308, 1e7, 1e290],
+      [1e300, 1e-20, 1e140],
+    ]) {
+      const truth = div(mul(exact(small), exact(loss)), exact(large));
+      const mean = crossEntropy([0, -loss, 0, -Infinity], [1, 0], { shape, weight: [large, small] });
+      expect(ulpError(mean, truth, "f64"), `${small}`).toBeLessThanOrEqual(4);
+    }
   });
 
   test("softcap: x / c is subnormal where x is not", () => {
