@@ -23,7 +23,7 @@ const LAYERS = [
   ["packages/napier/src/kernels/*"],
   ["packages/napier/src/kernels.ts"],
   ["packages/napier/src/wasm.ts"],
-  ["packages/napier/src/wide.ts"],
+  ["packages/napier/src/wide.ts", "packages/napier/src/linear.ts"],
   ["packages/napier/src/job.ts", "packages/napier/src/runner.ts"],
   ["packages/napier/src/reduction.ts", "packages/napier/src/elements.ts"],
   ["packages/napier/src/widened.ts", "packages/napier/src/operands.ts"],

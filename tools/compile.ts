@@ -36,11 +36,16 @@ export async function compileModule(
 }
 
 /** What each module exports, a file a list, and what all have. */
-const FAMILIES = { core: ["core.as.ts"], wide: ["wide.as.ts"], shared: ["core.as.ts", "wide.as.ts"] };
+const FAMILIES = {
+  core: ["losses.as.ts", "core.as.ts"],
+  linear: ["losses.as.ts", "linear.as.ts"],
+  wide: ["wide.as.ts"],
+  shared: ["losses.as.ts", "core.as.ts", "linear.as.ts", "wide.as.ts"],
+};
 const ALL = ["frame.as.ts", "common.as.ts"];
 
 /**
- * The texts of corebytes.ts, widebytes.ts and, of all kernels for a memory that threads share, sharedbytes.ts.
+ * The texts of corebytes.ts, linearbytes.ts, widebytes.ts and, of all kernels for a memory that threads share, sharedbytes.ts.
  * probe.as.ts is for tests and no part of them.
  */
 export async function compileKernels(folder: string): Promise<Record<string, string>> {

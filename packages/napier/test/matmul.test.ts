@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { linear, linearBackwardInput, linearBackwardWeight } from "../src/kernels/matmul.ref.ts";
+import { linearBackwardInput, linearBackwardWeight, linear as linearReference } from "../src/kernels/matmul.ref.ts";
 import { relu, reluBackward, scaleRows } from "../src/kernels/rows.ref.ts";
+import { linear } from "../src/linear.ts";
 import { rng } from "../src/rng.ts";
 import { pack, panelsOf, unpack } from "../src/train/layers.ts";
-import { core } from "../src/wasm.ts";
 
 const GUARD = -12345.678;
-const space = core.create();
+const space = linear.create();
 
 /** Areas of these lengths filled with guard words, with guard words around each. */
 function areas(...lengths: number[]): number[] {
@@ -64,7 +64,7 @@ describe("the products of a linear layer have the bits of the plain sums", () =>
     const bias = w + panels * 8 * inputs * 4;
     kernels.linear_f32(out, at, w, bias, rows, inputs, panels, xStride, outStride);
     const logits = take(out, rows * outStride);
-    expect(dense(logits, rows, outputs, outStride)).toEqual(linear(x, layer.weight, layer.bias, rows, inputs));
+    expect(dense(logits, rows, outputs, outStride)).toEqual(linearReference(x, layer.weight, layer.bias, rows, inputs));
     expectGuards(out, rows * outStride);
     // between the panels' end and the stride nothing is written
     for (let i = 0; i < rows; i++) {

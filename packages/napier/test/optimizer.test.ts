@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { adamw } from "../src/kernels/optimizer.ref.ts";
+import { linear } from "../src/linear.ts";
 import { rng } from "../src/rng.ts";
 import { layerSizes } from "../src/train/layers.ts";
 import { Network } from "../src/train/mlp.ts";
 import { AdamW } from "../src/train/optimizer.ts";
-import { core } from "../src/wasm.ts";
 
 function numbers(length: number, seed: number): Float32Array {
   const random = rng(seed);
@@ -14,7 +14,7 @@ function numbers(length: number, seed: number): Float32Array {
 test.each(Array.from({ length: 68 }, (_, length) => length))(
   "the kernel has the reference's bits, %i weights",
   (length) => {
-    const space = core.create();
+    const space = linear.create();
     const guard = 77;
     const places = space.layout(...Array.from({ length: 4 }, () => length * 4 + 64));
     const state = [1, 2, 3, 4].map((seed) => numbers(length, seed));
@@ -78,7 +78,7 @@ const TORCH = {
 test("five steps agree with PyTorch's AdamW", () => {
   // 7 weights of a layer with one output: every eighth entry of the panel
   const sizes = layerSizes(7, [], 1);
-  const network = new Network(core.create(), sizes, 1, true);
+  const network = new Network(linear.create(), sizes, 1, true);
   const flat = new Float32Array(network.plan.length);
   TORCH.w.forEach((w, k) => {
     flat[8 * k] = w;
@@ -104,7 +104,7 @@ test("five steps agree with PyTorch's AdamW", () => {
 });
 
 test("biases are not decayed", () => {
-  const network = new Network(core.create(), layerSizes(1, [], 1), 1, true);
+  const network = new Network(linear.create(), layerSizes(1, [], 1), 1, true);
   const flat = new Float32Array(network.plan.length);
   flat[network.plan.weights[0]] = 1;
   flat[network.plan.biases[0]] = 1;

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { normals } from "../../../tools/hostile.ts";
+import { linear } from "../src/linear.ts";
 import { rng } from "../src/rng.ts";
 import { initialLayers, layerSizes, pack, unpack } from "../src/train/layers.ts";
 import { Network } from "../src/train/mlp.ts";
 import { scalingOf } from "../src/train/scale.ts";
 import { allRows, epochOrder, split } from "../src/train/shuffle.ts";
-import { core } from "../src/wasm.ts";
 import { blobs, matrix } from "./blobs.ts";
 
 const pace = async (): Promise<void> => {};
@@ -43,7 +43,7 @@ describe("the gradient of a whole network", () => {
       return total / rows;
     };
 
-    const network = new Network(core.create(), sizes, 16, true);
+    const network = new Network(linear.create(), sizes, 16, true);
     const { space, at } = network;
     network.load(pack(layers), new Float32Array(features), new Float32Array(features).fill(1));
     space.f32.set(x, at.raw / 4);

@@ -1,5 +1,5 @@
 import { rangeError } from "../check.ts";
-import { core } from "../wasm.ts";
+import { linear } from "../linear.ts";
 import { checkLabels, indicesOf, type Labels } from "./labels.ts";
 import { type Layer, pack } from "./layers.ts";
 import { checkMatrix, type Feature, type Label, type Matrix } from "./matrix.ts";
@@ -64,7 +64,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
   /** The network of this model on the shared workspace, until the next operation lays out its own. */
   #network(rows: number): Network {
     this.#flat ??= pack(this.layers);
-    const network = new Network(core.space(), this.layers, Math.max(1, Math.min(rows, SCORE_ROWS)), false);
+    const network = new Network(linear.space(), this.layers, Math.max(1, Math.min(rows, SCORE_ROWS)), false);
     network.load(this.#flat, this.scaling.center, this.scaling.factor);
     return network;
   }

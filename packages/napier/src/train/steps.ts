@@ -1,6 +1,6 @@
 import type { Crew, Place } from "../crew.ts";
+import { linear } from "../linear.ts";
 import type { Phase, Task } from "../thread.ts";
-import { core } from "../wasm.ts";
 import { type LayerSize, PANEL, panelsOf } from "./layers.ts";
 import { call, Network } from "./mlp.ts";
 import { AdamW } from "./optimizer.ts";
@@ -53,7 +53,7 @@ export class Steps {
   ) {
     this.#crew = crew;
     this.#place = crew?.addPlace();
-    this.network = new Network(this.#place?.space ?? core.create(), sizes, capacity, true);
+    this.network = new Network(this.#place?.space ?? linear.create(), sizes, capacity, true);
     if (this.#place) crew?.share(this.#place);
     this.#optimizer = new AdamW(this.network, learningRate, weightDecay);
   }
