@@ -8,8 +8,8 @@ export interface Words {
   languages: string[];
 }
 
-const LANGUAGES = ["de", "en", "es", "fr", "it", "nl", "pt", "sv"];
-export const SIZE = 256;
+const LANGUAGES = ["de", "en", "es", "fi", "fr", "it", "pl"];
+export const SIZE = 512;
 
 /** FNV-1a over the UTF-16 code units. */
 export function hash(text: string): number {
@@ -46,15 +46,15 @@ export function readWords(): Record<"training" | "validation" | "test", Words> {
 }
 
 /**
- * Stands in for an encoder: where you have one, call it here. Every run of one to four letters, the ends of the word
- * included, adds 1 or −1 to one of 256 numbers; the row has length 1.
+ * Stands in for an encoder: where you have one, call it here. Every run of one to three letters, the ends of the word
+ * included, adds 1 or −1 to one of 512 numbers; the row has length 1.
  */
 export function embed(words: readonly string[]): Matrix & { data: Float32Array } {
   const data = new Float32Array(words.length * SIZE);
   words.forEach((word, i) => {
     const row = data.subarray(i * SIZE, (i + 1) * SIZE);
     const text = `<${word}>`;
-    for (let size = 1; size <= 4; size++) {
+    for (let size = 1; size <= 3; size++) {
       for (let k = 0; k + size <= text.length; k++) {
         const h = hash(text.slice(k, k + size));
         row[h % SIZE]! += h >>> 31 ? 1 : -1;
