@@ -6,3 +6,4 @@ export { Model, type ModelParts, type Scores } from "./model.ts";
 export type { FitOptions, Progress } from "./options.ts";
 export type { Scaling } from "./scale.ts";
 export type { Score } from "./score.ts";
+export type { CheckpointStore } from "./store.ts";
