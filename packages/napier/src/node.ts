@@ -11,9 +11,8 @@ interface File {
   close(): Promise<void>;
 }
 interface FileSystem {
-  accessSync(path: string, mode: number): void;
-  constants: { W_OK: number };
-  statSync(path: string): { isDirectory(): boolean };
+  rmSync(path: string, options: { force: boolean }): void;
+  writeFileSync(path: string, text: string, options: { flag: string }): void;
   promises: {
     open(path: string, flags: string): Promise<File>;
     readdir(path: string): Promise<string[]>;
@@ -46,6 +45,7 @@ async function readAll(file: File): Promise<Uint8Array> {
   return bytes.subarray(0, length);
 }
 
+const temporaryOf = (name: string): string => `.${name}.${crypto.randomUUID()}.tmp`;
 const TEMPORARY = /^\..+\.[\da-f-]{36}\.tmp$/;
 /** Where a folder cannot be opened or synced: on Windows, and on some file systems of networks. */
 const NO_FOLDER_SYNC = ["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "ENOSYS"];
@@ -82,7 +82,7 @@ class DiskStore implements CheckpointStore {
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
     const path = this.#path(name);
-    const temporary = `${this.#folder}/.${name}.${crypto.randomUUID()}.tmp`;
+    const temporary = `${this.#folder}/${temporaryOf(name)}`;
     const { open, rename, rm } = this.#files;
     try {
       await this.#clean();
@@ -136,7 +136,7 @@ class DiskStore implements CheckpointStore {
  * @param folder  that is there and can be written to
  * @returns a store for `fit`'s checkpoints
  * @throws {TypeError} the folder is no string
- * @throws {RangeError} the folder cannot be used
+ * @throws {RangeError} the folder is not there, or no file can be made in it
  * @throws {Error} this runtime has no node:fs
  *
  * Edges: `read` of a name that was never written gives undefined   Cost: the disk's own time
@@ -147,16 +147,15 @@ class DiskStore implements CheckpointStore {
  */
 export function diskStore(folder: string): CheckpointStore {
   if (typeof folder !== "string") throw typeError("diskStore", "folder", "a path", folder);
-  const { accessSync, constants, statSync, promises } = fileSystem();
-  let isFolder: boolean;
+  const { promises, rmSync, writeFileSync } = fileSystem();
+  const probe = `${folder}/${temporaryOf("probe")}`;
   try {
-    isFolder = statSync(folder).isDirectory();
-    accessSync(folder, constants.W_OK);
+    writeFileSync(probe, "", { flag: "wx" });
+    rmSync(probe, { force: true });
   } catch (error) {
     const code = codeOf(error);
     const todo = code === "ENOENT" ? "make it first" : undefined;
     throw rangeError("diskStore", "folder", "a folder that can be written to", words(`${folder} (${code})`), todo);
   }
-  if (!isFolder) throw rangeError("diskStore", "folder", "a folder", words(`the file ${folder}`));
   return new DiskStore(folder, promises);
 }
