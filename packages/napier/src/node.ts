@@ -139,7 +139,8 @@ class DiskStore implements CheckpointStore {
  * @throws {RangeError} the folder is not there, or no file can be made in it
  * @throws {Error} this runtime has no node:fs
  *
- * Edges: `read` of a name that was never written gives undefined   Cost: the disk's own time
+ * Edges: `read` of a name that was never written gives undefined
+ * Cost: what the disk takes
  *
  * @example
  * const store = diskStore(".");

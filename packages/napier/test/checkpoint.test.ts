@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { decodeCheckpoint, encodeCheckpoint, type Identity, type TrainingState } from "../src/train/checkpoint.ts";
 import { Hash } from "../src/train/hash.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/train/safetensors.ts";
-import { Checkpoints, type CheckpointStore, SLOTS } from "../src/train/store.ts";
+import { type CheckpointStore, Checkpoints, SLOTS } from "../src/train/store.ts";
 
 const IDENTITY: Identity = { optimizer: "lbfgs", C: "1", x: "150 × 4, 00ff" };
 const STATE: TrainingState = {
