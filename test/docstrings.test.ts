@@ -2,11 +2,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as napier from "napier";
 import * as naive from "napier/naive";
+import * as node from "napier/node";
 import * as pool from "napier/pool";
 import { expect, test } from "vitest";
 import { ROOT, runExample } from "./examples.ts";
 
-const MODULES: Record<string, object> = { napier, "napier/naive": naive, "napier/pool": pool };
+const MODULES: Record<string, object> = { napier, "napier/naive": naive, "napier/node": node, "napier/pool": pool };
 
 const SOURCE = join(ROOT, "packages/napier/src");
 

@@ -7,3 +7,4 @@ export type { FitData, FitOptions, FitSettings, Progress } from "./options.ts";
 export type { Scaling } from "./scale.ts";
 export type { Score } from "./score.ts";
 export type { Block, Source } from "./source.ts";
+export type { CheckpointStore } from "./store.ts";
