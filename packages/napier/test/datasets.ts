@@ -104,7 +104,7 @@ export function objectiveOf(
     const lse = largest + Math.log(z.reduce((sum, v) => sum + Math.exp(v - largest), 0));
     loss += rowWeight[i] * (lse - z[model.classes.indexOf(y[i])]);
   }
-  const penalised = outputs === 2 ? weight.subarray(inputs).map((w, k) => w - weight[k]) : weight;
+  const penalised = outputs === 2 ? Array.from(weight.subarray(inputs), (w, k) => w - weight[k]) : weight;
   const squares = penalised.reduce((sum, w) => sum + w * w, 0);
   return (loss + squares / (2 * asked.C)) / total;
 }

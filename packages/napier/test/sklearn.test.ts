@@ -5,8 +5,8 @@ import { DATASETS, nameOf, objectiveOf, optionsOf, readTable, readVectors } from
 const RELATIVE = 1e-6; // of the optimum
 const MARGIN = 1e-6;
 
-/** Iterations to the default tolerance: what scipy's L-BFGS needs on standardised features is 15 to 170, on raw ones up to 8,000. */
-const MOST_ITERATIONS = 1000;
+/** By scale: 10 to 250 were needed on standardised features, up to 700 on those as they are. */
+const MOST_ITERATIONS = { standard: 300, none: 900 };
 
 describe.each(DATASETS)("scikit-learn's optimum on %s", async (name) => {
   const { x, y } = await readTable(name);
@@ -24,7 +24,7 @@ describe.each(DATASETS)("scikit-learn's optimum on %s", async (name) => {
     expect(objective / asked.objective - 1).toBeLessThan(RELATIVE);
     expect(objective / asked.objective - 1).toBeGreaterThan(-1e-12); // or it is not the optimum
     expect(end!.objective / objective - 1).toBeCloseTo(0, 7);
-    expect(end!.iterations).toBeLessThan(MOST_ITERATIONS);
+    expect(end!.iterations).toBeLessThan(MOST_ITERATIONS[asked.scale]);
     expect(end!.converged).toBe(true);
 
     const labels = model.predict(x);
