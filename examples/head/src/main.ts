@@ -35,9 +35,9 @@ for (const C of STRENGTHS) {
 const head = best!.model;
 const score = ({ nll, accuracy, ece }: Reliability): string =>
   `NLL ${nll.toFixed(4)}, accuracy ${percent(accuracy)}, calibration error ${percent(ece)}`;
-say("\nThe last head and the best one on the words to test on:");
-say(`  last  ${score(warmStart!.reliability(test.x, test.y))}`);
-say(`  best  ${score(head.reliability(test.x, test.y))}`);
+say("\nOn the words to test on:");
+say(`  the last head, no temperature  ${score(warmStart!.reliability(test.x, test.y))}`);
+say(`  the best head, with its own    ${score(head.reliability(test.x, test.y))}`);
 
 // 4. one file that any ONNX runtime takes: scaling, weights, temperature, log-softmax, names of the classes
 const bytes = toOnnx(head);
