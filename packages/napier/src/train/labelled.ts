@@ -23,11 +23,13 @@ export function checkSampleWeight(
   if (weights === undefined) return;
   const isArray = Array.isArray(weights) || weights instanceof Float32Array || weights instanceof Float64Array;
   if (!isArray) throw typeError(caller, argument, "number[], Float32Array or Float64Array", weights);
-  if (weights.length !== rows) throw rangeError(caller, argument, `${rows} weights, one a row`, words(`${weights.length}`));
+  if (weights.length !== rows)
+    throw rangeError(caller, argument, `${rows} weights, one a row`, words(`${weights.length}`));
   for (let i = 0; i < rows; i++) {
     const weight: unknown = weights[i];
     if (typeof weight !== "number") throw typeError(caller, `${argument}[${i}]`, "a number", weight);
-    if (!(weight >= 0 && weight < Infinity)) throw rangeError(caller, `${argument}[${i}]`, "a finite number from 0", weight);
+    if (!(weight >= 0 && weight < Infinity))
+      throw rangeError(caller, `${argument}[${i}]`, "a finite number from 0", weight);
   }
 }
 

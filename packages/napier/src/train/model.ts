@@ -1,4 +1,4 @@
-import { checkNumber, rangeError } from "../check.ts";
+import { checkNumber, checkOptions, rangeError } from "../check.ts";
 import { linear } from "../linear.ts";
 import { logSoftmax, softmax } from "../softmax.ts";
 import { sumOfLosses } from "./labelled.ts";
@@ -6,6 +6,7 @@ import { checkLabels, indicesOf, type Labels } from "./labels.ts";
 import { type Layer, pack } from "./layers.ts";
 import { checkMatrix, type Feature, type Label, type Matrix } from "./matrix.ts";
 import { Network } from "./mlp.ts";
+import { type Reliability, type ReliabilityOptions, reliability } from "./reliability.ts";
 import type { Scaling } from "./scale.ts";
 import { argmax, putRows, SCORE_ROWS, type Score, scoreRows } from "./score.ts";
 
@@ -23,6 +24,9 @@ export interface Scores {
   readonly data: Float32Array;
   readonly shape: [number, number];
 }
+
+/** A model has its own temperature, and its logits their shape. */
+export type ModelReliabilityOptions = Pick<ReliabilityOptions, "bins" | "strategy" | "sampleWeight">;
 
 function checkParts({ classes, features, scaling, layers, temperature }: ModelParts): void {
   if (layers.length === 0) throw rangeError("Model", "layers", "at least 1 layer", 0);
@@ -203,5 +207,20 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
       correct += part.correct;
     }
     return { rows, nll: loss / rows, accuracy: correct / rows };
+  }
+
+  /**
+   * How good the probabilities are: `reliability` of the logits over the temperature.
+   *
+   * @throws {RangeError} a label is none of the model's classes, or there are no rows; an option out of its range
+   */
+  reliability(x: Matrix, y: Labels<L>, options: ModelReliabilityOptions = {}): Reliability {
+    checkMatrix("reliability", "x", x, this.inputs);
+    const rows = x.shape[0];
+    if (rows === 0) throw rangeError("reliability", "x", "at least 1 row", 0);
+    checkLabels("reliability", "y", y, rows);
+    checkOptions("reliability", options, ["bins", "strategy", "sampleWeight"]);
+    const targets = indicesOf("reliability", "y", y, this.classes);
+    return reliability(this.logits(x), targets, { ...options, temperature: this.temperature });
   }
 }

@@ -37,6 +37,8 @@ class Bin {
   readonly weight = new Sum();
   readonly confidence = new Sum();
   readonly hits = new Sum();
+  /** Σ of hit − confidence */
+  readonly gap = new Sum();
 }
 
 /** The first class with the largest logit. */
@@ -46,16 +48,16 @@ function winnerOf(z: Float64Array, from: number, classes: number): number {
   return best;
 }
 
-/** Σ_j (p_j − y_j)²; 1 − p of the row's own class is the sum of the others, which is not lost where it is small. */
-function brierOf(p: Float64Array, from: number, classes: number, y: number): number {
-  let others = 0;
+/** Σ p_j and Σ p_j² without class y: 1 − p_y and its part of the Brier score, with digits that 1 − p_y would not have. */
+function othersOf(p: Float64Array, from: number, classes: number, y: number): readonly [sum: number, squares: number] {
+  let sum = 0;
   let squares = 0;
   for (let j = 0; j < classes; j++) {
     if (j === y) continue;
-    others += p[from + j];
+    sum += p[from + j];
     squares += p[from + j] * p[from + j];
   }
-  return others * others + squares;
+  return [sum, squares];
 }
 
 /** From 0 to 1 in bins of one width. */
@@ -91,12 +93,14 @@ export class Tally {
         this.#rows++;
         this.#weight.add(weight);
         this.#nll.add(weight * losses[i]);
-        this.#brier.add(weight * brierOf(p, i * classes, classes, y));
+        const [others, squares] = othersOf(p, i * classes, classes, y);
+        this.#brier.add(weight * (others * others + squares));
         const confidence = p[i * classes + winner];
         const bin = this.#bins[this.#find(confidence)];
         bin.count++;
         bin.weight.add(weight);
         bin.confidence.add(weight * confidence);
+        bin.gap.add(weight * (winner === y ? others : -confidence));
         if (winner === y) bin.hits.add(weight);
       }
     });
@@ -127,7 +131,7 @@ export class Tally {
     this.#bins.forEach((bin, b) => {
       if (bin.count === 0) return;
       const weight = bin.weight.value;
-      gap.add(Math.abs(bin.hits.value - bin.confidence.value));
+      gap.add(Math.abs(bin.gap.value));
       hits.add(bin.hits.value);
       bins.push({
         ...{ from: this.#edges[b], to: this.#edges[b + 1], count: bin.count, weight },
@@ -202,7 +206,7 @@ export interface ReliabilityOptions extends TemperatureOptions {
  *
  * Edges: a row with NaN, +∞ or nothing but −∞ makes nll, brier and ece NaN; a target at −∞ makes nll +∞. Of equal logits
  * the first one wins.
- * Accuracy: f64 whatever comes in; the probabilities within 8 ulp, the sums compensated; 1 − p is never subtracted.
+ * Accuracy: f64 whatever comes in; the probabilities within 8 ulp, the sums compensated; 1 − p is the sum of the others.
  * Cost: two softmaxes in f64; "quantile" one more and a sort.
  * Source: Guo et al. 2017, arXiv:1706.04599; scikit-learn's log_loss, brier_score_loss (scale_by_half=False) and
  * calibration_curve
@@ -213,8 +217,8 @@ export interface ReliabilityOptions extends TemperatureOptions {
  * bins.length; // 1
  * bins[0].accuracy; // 0.75
  * bins[0].confidence; // 0.8807970779778824
- * ece; // 0.13079707797788243
- * brier; // 0.4092160105556207
+ * ece; // 0.13079707797788231
+ * brier; // 0.40921575121510445
  */
 export function reliability(logits: Logits, targets: Targets, options: ReliabilityOptions = {}): Reliability {
   const caller = "reliability";

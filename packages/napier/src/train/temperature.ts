@@ -15,6 +15,11 @@ const LARGEST = 32768;
  */
 export type TemperatureLimit = "least" | "largest";
 
+export interface FoundTemperature {
+  readonly temperature: number;
+  readonly limit: TemperatureLimit | undefined;
+}
+
 /** What the loss Σ w·(lse(β·z) − β·z_y) says at β = 1/T; it is convex in β. */
 export class Slopes {
   /** Its derivative, and that one's. */
@@ -78,15 +83,15 @@ export class Slopes {
   }
 }
 
+const found = (temperature: number, limit?: TemperatureLimit): FoundTemperature => ({ temperature, limit });
+
 /**
  * Newton's method for the root of the loss's derivative in 1/T, inside a bracket that every step makes smaller. A step
  * that leaves the bracket, and every tenth in a row that is not half of the one before, gives way to the middle of it on a logarithmic scale.
  */
 export class TemperatureSearch {
-  /** Where the next slopes are wanted; the result when it is done. */
+  /** Where the next slopes are wanted. */
   temperature = 1;
-  limit: TemperatureLimit | undefined;
-  done = false;
   #low = LEAST;
   #high = LARGEST;
   #isLowKnown = false;
@@ -95,46 +100,42 @@ export class TemperatureSearch {
   #last = Infinity;
   #slow = 0;
 
-  #end(temperature: number, limit?: TemperatureLimit): void {
-    this.temperature = temperature;
-    this.limit = limit;
-    this.done = true;
-  }
-
-  next({ gradient: { value: gradient }, curvature, hot: { value: hot }, cold }: Slopes): void {
+  /** Takes the slopes at the temperature; returns the result, or undefined as long as more slopes are wanted. */
+  next({ gradient: { value: gradient }, curvature, hot: { value: hot }, cold }: Slopes): FoundTemperature | undefined {
     const T = this.temperature;
     // no row has a logit above its class's: no derivative is above 0, and all are 0 where all logits are one
-    if (cold === 0) return hot === 0 ? this.#end(1) : this.#end(LEAST, "least");
-    if (hot >= 0) return this.#end(LARGEST, "largest");
-    if (gradient === 0) return this.#end(T);
+    if (cold === 0) return hot === 0 ? found(1) : found(LEAST, "least");
+    if (hot >= 0) return found(LARGEST, "largest");
+    if (gradient === 0) return found(T);
     if (gradient > 0) {
-      if (T === LARGEST) return this.#end(T, "largest");
+      if (T === LARGEST) return found(T, "largest");
       this.#low = T;
       this.#isLowKnown = true;
     } else {
-      if (T === LEAST) return this.#end(T, "least");
+      if (T === LEAST) return found(T, "least");
       this.#high = T;
       this.#isHighKnown = true;
     }
-    this.#step(T, (T * gradient) / curvature);
+    return this.#step(T, (T * gradient) / curvature);
   }
 
   /** From T by Newton's step: 1/T becomes (1 − step) / T, and ∞ is the temperature of what would be below 0. */
-  #step(T: number, step: number): void {
+  #step(T: number, step: number): FoundTemperature | undefined {
     const newton = step < 1 ? T / (1 - step) : Infinity;
     // what is left of the error is of the order of the step's square: 2^-60
     if (Math.abs(step) < 9.313225746154785e-10 /* 2^-30 */) {
-      return this.#end(Math.min(this.#high, Math.max(this.#low, newton)));
+      return found(Math.min(this.#high, Math.max(this.#low, newton)));
     }
     this.#slow = Math.abs(step) > this.#last / 2 ? this.#slow + 1 : 0;
     let next = Math.sqrt(this.#low) * Math.sqrt(this.#high);
     if (newton >= this.#high && !this.#isHighKnown) next = LARGEST;
     else if (newton <= this.#low && !this.#isLowKnown) next = LEAST;
     else if (newton > this.#low && newton < this.#high && this.#slow < 10) next = newton;
-    else if (next <= this.#low || next >= this.#high) return this.#end(T); // no number is left between them
+    else if (next <= this.#low || next >= this.#high) return found(T); // no number is left between them
     if (next !== newton) this.#slow = 0;
     this.#last = Math.abs(1 - T / next);
     this.temperature = next;
+    return undefined;
   }
 }
 
@@ -177,16 +178,15 @@ export function temperatureScaling(
   logits: Logits,
   targets: Targets,
   options: TemperatureOptions = {},
-): { temperature: number; limit: TemperatureLimit | undefined } {
+): FoundTemperature {
   const caller = "temperatureScaling";
   checkOptions(caller, options, ["shape", "axis", "dtype", "sampleWeight"]);
   const rows = labelled(caller, logits, targets, options);
   const search = new TemperatureSearch();
-  while (!search.done) {
+  for (;;) {
     const slopes = new Slopes();
     slopes.add(caller, "logits", rows, 0, search.temperature);
-    search.next(slopes);
+    const found = search.next(slopes);
+    if (found) return found;
   }
-  const { temperature, limit } = search;
-  return { temperature, limit };
 }
