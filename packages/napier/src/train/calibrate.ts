@@ -1,9 +1,10 @@
-import { checkOptions, rangeError, stateError, typeError } from "../check.ts";
+import { checkOptions, typeError } from "../check.ts";
 import { checkSampleWeight, type Labelled, noWeight, type SampleWeight } from "./labelled.ts";
 import { checkLabels, indicesOf, type Labels } from "./labels.ts";
 import { checkMatrix, type Label, type Matrix } from "./matrix.ts";
 import { Model } from "./model.ts";
-import { type Pace, pacer } from "./prepare.ts";
+import { Passes } from "./passes.ts";
+import { pacer } from "./prepare.ts";
 import { checkBins, type Reliability, Tally } from "./reliability.ts";
 import { type FoundTemperature, Slopes, type TemperatureLimit, TemperatureSearch } from "./temperature.ts";
 
@@ -49,8 +50,6 @@ export interface Calibration<L extends Label = Label> {
 
 const CALLER = "calibrate";
 const OPTIONS = ["x", "y", "sampleWeight", "source", "bins", "signal"];
-/** Bytes of logits that are kept; of more, every pass reads the source again and computes them anew. */
-const KEPT = 268435456; // 2^28
 /** Rows that x is cut into: memory for their logits is all that a pass needs. */
 const SLICE = 4096;
 
@@ -85,8 +84,10 @@ function fromSource<L extends Label>(model: Model<L>, { source }: CalibrationSou
   if (typeof (later ?? now) !== "function") throw typeError(CALLER, "source", "an iterable of blocks", source);
   return async function* () {
     let n = 0;
-    for await (const { x, y, weight } of source) {
+    for await (const block of source) {
       const name = `source[${n++}]`;
+      if (typeof block !== "object" || block === null) throw typeError(CALLER, name, "{ x, y }", block);
+      const { x, y, weight } = block;
       checkMatrix(CALLER, `${name}.x`, x, model.inputs);
       const rows = x.shape[0];
       checkLabels(CALLER, `${name}.y`, y, rows);
@@ -99,45 +100,6 @@ function fromSource<L extends Label>(model: Model<L>, { source }: CalibrationSou
       };
     }
   };
-}
-
-/** Logits that are gone through again and again: from memory where they fit, else from x or the source. */
-class Passes {
-  readonly #argument: string;
-  readonly #read: () => Iterable<Labelled> | AsyncIterable<Labelled>;
-  readonly #pace: Pace;
-  #kept: Labelled[] | undefined = [];
-  #bytes = 0;
-  #rows: number | undefined;
-
-  constructor(argument: string, read: () => Iterable<Labelled> | AsyncIterable<Labelled>, pace: Pace) {
-    this.#argument = argument;
-    this.#read = read;
-    this.#pace = pace;
-  }
-
-  #keep(rows: Labelled): void {
-    this.#bytes += rows.logits.length * 4 + rows.targets.length * 12;
-    if (this.#bytes > KEPT) this.#kept = undefined;
-    this.#kept?.push(rows);
-  }
-
-  async each(visit: (rows: Labelled, first: number) => void): Promise<void> {
-    const isFirst = this.#rows === undefined;
-    let first = 0;
-    for await (const rows of isFirst ? this.#read() : (this.#kept ?? this.#read())) {
-      visit(rows, first);
-      first += rows.targets.length;
-      if (isFirst) this.#keep(rows);
-      await this.#pace();
-    }
-    if (first === 0 && isFirst) throw rangeError(CALLER, this.#argument, "at least 1 row", 0);
-    if (!isFirst && first !== this.#rows) {
-      const todo = "a generator is read only once: pass an object whose [Symbol.asyncIterator] begins anew";
-      throw stateError(CALLER, this.#argument, `${this.#rows} rows as in the first pass`, String(first), todo);
-    }
-    this.#rows = first;
-  }
 }
 
 /**
@@ -191,7 +153,7 @@ export async function calibrate<L extends Label>(
   }
   const argument = source === undefined ? "x" : "source";
   const read = options.source === undefined ? fromRows(model, options) : fromSource(model, options);
-  const passes = new Passes(argument, read, pacer(signal));
+  const passes = new Passes(CALLER, argument, read, pacer(signal));
   const search = new TemperatureSearch();
   const before = new Tally(bins);
   let found: FoundTemperature | undefined;

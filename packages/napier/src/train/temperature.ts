@@ -46,9 +46,10 @@ export class Slopes {
     });
   }
 
-  /** Returns the row's derivative. */
+  /** Returns the row's derivative; where the loss is no finite number at any temperature, that. */
   #row(z: Float64Array, p: Float64Array, from: number, classes: number, y: number, weight: number): number {
     const own = z[from + y];
+    if (own === -Infinity) return Number.isNaN(p[from]) ? Number.NaN : Infinity;
     let gradient = 0;
     let lost = 0;
     let most = 0;
