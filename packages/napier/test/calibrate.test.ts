@@ -13,6 +13,7 @@ import {
 } from "../src/train/index.ts";
 import type { Labelled } from "../src/train/labelled.ts";
 import { Passes } from "../src/train/passes.ts";
+import { type FoundTemperature, TemperatureSearch } from "../src/train/temperature.ts";
 import { blobs } from "./blobs.ts";
 
 interface Bins {
@@ -138,6 +139,33 @@ describe("temperatureScaling", () => {
     }
   });
 
+  test("many classes: a sum of so many terms does not drift", () => {
+    const classes = 30000;
+    const data = new Float64Array(4 * classes);
+    for (let i = 0; i < 4; i++) data[i * classes] = 6;
+    // three rows of four have p = 3/4: (classes − 1)·e^(−6 / T) is 1/3
+    const { temperature } = temperatureScaling({ data, shape: [4, classes] }, [0, 0, 0, 1]);
+    expectNear(temperature, 6 / Math.log(3 * (classes - 1)), 8);
+  });
+
+  test("the search ends whatever the slopes are: Newton alone would take 700 steps here, or turn in circles", () => {
+    for (const power of [0.501, 0.51, 0.6, 1, 3]) {
+      for (const best of [2e-4, 0.3, 1.7, 9000]) {
+        const search = new TemperatureSearch();
+        let result: FoundTemperature | undefined;
+        let passes = 0;
+        for (; result === undefined && passes < 1000; passes++) {
+          const far = 1 / search.temperature - 1 / best;
+          const value = Math.sign(far) * Math.abs(far) ** power;
+          const curvature = power * Math.abs(far) ** (power - 1);
+          result = search.next({ gradient: { value }, curvature, cold: 1, isFlat: false });
+        }
+        expect(passes).toBeLessThan(130);
+        expect(Math.abs(result!.temperature / best - 1)).toBeLessThan(1e-8);
+      }
+    }
+  });
+
   test("beyond its limits it says so", () => {
     const least = { temperature: 2 ** -15, limit: "least" };
     const largest = { temperature: 2 ** 15, limit: "largest" };
@@ -182,6 +210,17 @@ describe("temperatureScaling", () => {
     for (const name of ["nll", "brier", "accuracy", "ece"] as const) expectNear(weighted[name], plain[name], 64);
     expect(weighted.bins.map((bin) => bin.weight)).toEqual(plain.bins.map((bin) => bin.count));
     expect(weighted.rows).toBe(15);
+    const kept = targets.map((_, i) => i).filter((i) => sampleWeight[i]! > 0);
+    const less = { data: kept.flatMap((i) => [...data.subarray(3 * i, 3 * i + 3)]), shape: [15, 3] };
+    for (const strategy of ["uniform", "quantile"] as const) {
+      const options = { strategy, sampleWeight: kept.map((i) => sampleWeight[i]!) };
+      const without = reliability(
+        less,
+        kept.map((i) => targets[i]!),
+        options,
+      );
+      expect(reliability(logits, targets, { strategy, sampleWeight })).toEqual(without);
+    }
   });
 
   test("axis and kind of array change no bit", () => {
@@ -304,10 +343,23 @@ describe("calibrate", async () => {
     expect(again.model.temperature).toBe(calibrated.temperature);
     expect(again.before).toEqual(calibration.after);
     const sampleWeight = held.y.map((_, i) => (i % 5) / 4);
+    // a source may write its next block over the one before
+    const reused = { data: new Float32Array(400), shape: [100, 4] };
+    const weight = new Float64Array(100);
+    const overwriting = {
+      *[Symbol.iterator]() {
+        for (let first = 0; first < 5000; first += 100) {
+          reused.data.set(held.x.data.subarray(first * 4, (first + 100) * 4));
+          weight.set(sampleWeight.slice(first, first + 100));
+          yield { x: reused, y: held.y.slice(first, first + 100), weight };
+        }
+      },
+    };
     const { model: weighted, after } = await calibrate(sharp, { ...held, sampleWeight, bins: 7 });
     const whole = [{ ...held, weight: Float32Array.from(sampleWeight) }];
     const { model: streamed, after: other } = await calibrate(sharp, { source: whole, bins: 7 });
     expect(streamed.temperature).toBe(weighted.temperature);
+    expect((await calibrate(sharp, { source: overwriting, bins: 7 })).model.temperature).toBe(weighted.temperature);
     expect(weighted.temperature).not.toBe(calibrated.temperature);
     expect(other).toEqual(after);
     expect(other).toEqual(weighted.reliability(held.x, held.y, { sampleWeight, bins: 7 }));

@@ -25,9 +25,10 @@ export class Slopes {
   /** Its derivative, and that one's. */
   readonly gradient = new Sum();
   curvature = 0;
-  /** The derivative at β = 0 and at β = ∞. */
-  readonly hot = new Sum();
+  /** The derivative at β = ∞: above 0 where a row's class has not its largest logit. */
   cold = 0;
+  /** Whether every row's logits are all the same: no β changes its loss. */
+  isFlat = true;
 
   /** Adds rows, the first of them row `from` of all, which only errors name; their order matters, not where they are cut. */
   add(caller: Caller, argument: string, rows: Labelled, from: number, temperature: number): void {
@@ -53,8 +54,6 @@ export class Slopes {
     let gradient = 0;
     let lost = 0;
     let most = 0;
-    let sum = 0;
-    let finite = 0;
     for (let k = from; k < from + classes; k++) {
       const c = z[k] - own;
       if (p[k] !== 0) {
@@ -64,10 +63,8 @@ export class Slopes {
         lost += gradient - (next - v) + (term - v);
         gradient = next;
       }
-      if (z[k] === -Infinity) continue; // a masked class is one at no temperature
       if (c > most) most = c;
-      sum += c;
-      finite++;
+      if (c !== 0 && z[k] !== -Infinity) this.isFlat = false; // a masked class is one at any β
     }
     gradient += lost;
     let curvature = 0;
@@ -78,17 +75,21 @@ export class Slopes {
     }
     this.gradient.add(weight * gradient);
     this.curvature += weight * curvature;
-    this.hot.add((weight * sum) / finite);
     this.cold += weight * most;
     return gradient;
   }
+}
+
+/** What the search reads of them. */
+export interface SlopeValues extends Pick<Slopes, "curvature" | "cold" | "isFlat"> {
+  readonly gradient: { readonly value: number };
 }
 
 const found = (temperature: number, limit?: TemperatureLimit): FoundTemperature => ({ temperature, limit });
 
 /**
  * Newton's method for the root of the loss's derivative in 1/T, inside a bracket that every step makes smaller. A step
- * that leaves the bracket, and every tenth in a row that is not half of the one before, gives way to the middle of it on a logarithmic scale.
+ * that leaves the bracket, and from the twentieth on every second one, goes to its middle on a logarithmic scale instead.
  */
 export class TemperatureSearch {
   /** Where the next slopes are wanted. */
@@ -97,16 +98,13 @@ export class TemperatureSearch {
   #high = LARGEST;
   #isLowKnown = false;
   #isHighKnown = false;
-  /** The relative size of the step before, and how many in a row were more than half of theirs. */
-  #last = Infinity;
-  #slow = 0;
+  #steps = 0;
 
   /** Takes the slopes at the temperature; returns the result, or undefined as long as more slopes are wanted. */
-  next({ gradient: { value: gradient }, curvature, hot: { value: hot }, cold }: Slopes): FoundTemperature | undefined {
+  next({ gradient: { value: gradient }, curvature, cold, isFlat }: SlopeValues): FoundTemperature | undefined {
     const T = this.temperature;
-    // no row has a logit above its class's: no derivative is above 0, and all are 0 where all logits are one
-    if (cold === 0) return hot === 0 ? found(1) : found(LEAST, "least");
-    if (hot >= 0) return found(LARGEST, "largest");
+    // no derivative is above 0; it may have become 0 to f64 long before the end
+    if (cold === 0) return isFlat ? found(1) : found(LEAST, "least");
     if (gradient === 0) return found(T);
     if (gradient > 0) {
       if (T === LARGEST) return found(T, "largest");
@@ -127,14 +125,13 @@ export class TemperatureSearch {
     if (Math.abs(step) < 9.313225746154785e-10 /* 2^-30 */) {
       return found(Math.min(this.#high, Math.max(this.#low, newton)));
     }
-    this.#slow = Math.abs(step) > this.#last / 2 ? this.#slow + 1 : 0;
+    this.#steps++;
+    const isNewton = this.#steps < 20 || this.#steps % 2 === 0;
     let next = Math.sqrt(this.#low) * Math.sqrt(this.#high);
     if (newton >= this.#high && !this.#isHighKnown) next = LARGEST;
     else if (newton <= this.#low && !this.#isLowKnown) next = LEAST;
-    else if (newton > this.#low && newton < this.#high && this.#slow < 10) next = newton;
+    else if (newton > this.#low && newton < this.#high && isNewton) next = newton;
     else if (next <= this.#low || next >= this.#high) return found(T); // no number is left between them
-    if (next !== newton) this.#slow = 0;
-    this.#last = Math.abs(1 - T / next);
     this.temperature = next;
     return undefined;
   }
