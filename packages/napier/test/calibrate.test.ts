@@ -179,6 +179,8 @@ describe("temperatureScaling", () => {
     expect(temperatureScaling(scaled(1e6), [0, 0, 0, 1])).toEqual(largest);
     // every temperature is as good
     expect(temperatureScaling(scaled(0), [0, 0, 1, 1])).toEqual({ temperature: 1, limit: undefined });
+    const masked = { data: [3, 3, -Infinity, 3, -Infinity, 3], shape: [2, 3] };
+    expect(temperatureScaling(masked, [1, 0])).toEqual({ temperature: 1, limit: undefined });
     expect(temperatureScaling([5], 0)).toEqual({ temperature: 1, limit: undefined });
   });
 
@@ -342,7 +344,7 @@ describe("calibrate", async () => {
     const again = await calibrate(calibrated, { source: [held] });
     expect(again.model.temperature).toBe(calibrated.temperature);
     expect(again.before).toEqual(calibration.after);
-    const sampleWeight = held.y.map((_, i) => (i % 5) / 4);
+    const sampleWeight = held.y.map((_, i) => (i % 7) / 4);
     // a source may write its next block over the one before
     const reused = { data: new Float32Array(400), shape: [100, 4] };
     const weight = new Float64Array(100);
