@@ -87,7 +87,7 @@ export async function fit<L extends Label>(options: FitOptions<L>): Promise<Mode
   const prepared = await prepare(plan, pace);
   const sizes = layerSizes(plan.x.shape[1], plan.hidden, prepared.classes.length);
   const capacity = Math.max(SCORE_ROWS, Math.min(plan.batchSize, prepared.training.rows.length));
-  const steps = new Steps(crew, sizes, capacity, plan.learningRate, plan.weightDecay);
+  const steps = new Steps(crew, sizes, capacity, { optimizer: "adamw", ...plan });
   try {
     return await train(plan, prepared, steps, pace);
   } finally {

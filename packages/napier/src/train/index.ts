@@ -6,3 +6,13 @@ export { Model, type ModelParts, type Scores } from "./model.ts";
 export type { FitOptions, Progress } from "./options.ts";
 export type { Scaling } from "./scale.ts";
 export type { Score } from "./score.ts";
+export {
+  type AdamOptions,
+  type AdamState,
+  type AdamWOptions,
+  adam,
+  adamW,
+  type SgdOptions,
+  type SgdState,
+  sgd,
+} from "./updates.ts";
