@@ -11,7 +11,8 @@ const LEAST_WORK = 500_000;
 /** Tasks for each thread, where the work is enough: threads seldom run at one speed. */
 const TASKS = 2;
 
-/** What updating a parameter costs, in multiplications. */
+/** What squaring a gradient and updating a parameter cost, in multiplications: 0.2 and up to 0.8 ns against 0.05. */
+const SQUARE_WORK = 4;
 const UPDATE_WORK = 16;
 
 export type StepsOptions = OptimizerOptions & {
@@ -130,7 +131,7 @@ export class Steps {
   /** Sums of the gradient's squares. */
   #squares(): Phase {
     const blocks = normBlocks(this.network);
-    const parts = this.#parts(this.network.plan.length);
+    const parts = this.#parts(SQUARE_WORK * this.network.plan.length);
     return ranges(blocks, 1, parts).map(([first, end]) => squareCalls(this.network, first, end));
   }
 
