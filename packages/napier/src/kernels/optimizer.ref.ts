@@ -3,12 +3,12 @@ const { fround, sqrt } = Math;
 /** The slow truth beside optimizer.as.ts: the same steps in f32, the same bits. They change all but g. */
 function adamStep(mean: Float32Array, square: Float32Array, k: number, g: number, numbers: readonly number[]): number {
   const [beta1, beta2, rate, correction, epsilon] = numbers;
-  const [r1, b2, r2, r, c, e] = [1 - beta1, beta2, 1 - beta2, rate, correction, epsilon].map(fround);
-  const m = fround(mean[k] + fround(r1 * fround(g - mean[k])));
-  const v = fround(fround(b2 * square[k]) + fround(r2 * fround(g * g)));
+  const m = fround(mean[k] + fround(fround(1 - beta1) * fround(g - mean[k])));
+  const v = fround(fround(fround(beta2) * square[k]) + fround(fround(1 - beta2) * fround(g * g)));
   mean[k] = m;
   square[k] = v;
-  return fround(fround(r * m) / fround(fround(fround(sqrt(v)) * c) + e));
+  const root = fround(fround(sqrt(v)) * fround(correction));
+  return fround(fround(fround(rate) * m) / fround(root + fround(epsilon)));
 }
 
 export function adamw(
