@@ -83,6 +83,32 @@ interface Named {
   relu_backward_f32(dx: number, g: number, out: number, count: number): void;
   scale_f32(x: number, factor: number, count: number): void;
   square_sums_f32(out: number, x: number, count: number): void;
+  softmax_regression(
+    losses: number,
+    sums: number,
+    x: number,
+    targets: number,
+    weights: number,
+    w: number,
+    center: number,
+    factor: number,
+    shift: number,
+    scratch: number,
+    rows: number,
+    inputs: number,
+    classes: number,
+  ): void;
+  regression_scratch_bytes(inputs: number, classes: number): number;
+  regression_moments(
+    sizes: number,
+    squares: number,
+    x: number,
+    weights: number,
+    center: number,
+    factor: number,
+    rows: number,
+    inputs: number,
+  ): void;
 }
 
 export type Kernels = Named & Record<RowKernel, (...args: number[]) => void>;

@@ -1,99 +1,192 @@
-import { type Caller, checkNumber, checkOneOf, rangeError, typeError, words } from "../check.ts";
-import { ABOVE_0, BELOW_1, FROM_0, integerFrom, type Range } from "./ranges.ts";
-import type { Schedule } from "./schedule.ts";
-import type { StepsOptions } from "./steps.ts";
+import { rangeError, words } from "../check.ts";
+import type { Crew } from "../crew.ts";
+import { naiveCrossEntropyWithGrad } from "../naive.ts";
+import type { checkFit } from "./checkfit.ts";
+import { layerSizes, pack, unpack } from "./layers.ts";
+import type { Label } from "./matrix.ts";
+import type { Network } from "./mlp.ts";
+import { Model } from "./model.ts";
+import type { Pace, Prepared } from "./prepare.ts";
+import type { RowBlock, Rows } from "./rows.ts";
+import { countCorrect, putRow, SCORE_ROWS, type Score, sumLosses } from "./score.ts";
+import { epochWindows, type Window } from "./shuffle.ts";
+import { Steps } from "./steps.ts";
+import { startLayers } from "./warmstart.ts";
 
-/** Options of `fit` for training on mini-batches. */
-export interface MiniBatchOptions {
-  /** 0.001 by default, with "sgd" 0.01. */
-  learningRate?: number;
-  /** Of "adamw": how fast weights, not biases, shrink; 0.01 by default. */
-  weightDecay?: number;
-  /** Of "adam" and "sgd": l2·w joins the gradient of weights, not of biases; 0 by default. */
-  l2?: number;
-  /** Of "sgd", 0.9 by default. */
-  momentum?: number;
-  /** Of "sgd": Nesterov's momentum, false by default. */
-  nesterov?: boolean;
-  /** How the learning rate goes on after the warm-up; "constant" by default. */
-  schedule?: Schedule["schedule"];
-  /** Steps in which the learning rate grows from 0, 0 by default. */
-  warmup?: number;
-  /** A step's gradient is shortened to this norm over all parameters; by default it is not. */
-  clipNorm?: number;
-  /** Stops after so many epochs without a better validation NLL; by default it does not. */
-  patience?: number;
+/** NLL and accuracy of the rows, or of those that are held. */
+export async function score(steps: Steps, rows: Rows, heldOnly: boolean, pace: Pace): Promise<Score> {
+  const { network } = steps;
+  let loss = 0;
+  let correct = 0;
+  let done = 0;
+  let filled = 0;
+  const flush = async (): Promise<void> => {
+    const pending = steps.score(filled);
+    if (pending) await pending;
+    loss += sumLosses(network, filled);
+    correct += countCorrect(network, filled);
+    done += filled;
+    filled = 0;
+    await pace();
+  };
+  for await (const block of rows.blocks()) {
+    for (let i = 0; i < block.count; i++) {
+      if (heldOnly && block.held?.[i] !== 1) continue;
+      putRow(network, filled++, block, i);
+      if (filled === SCORE_ROWS) await flush();
+    }
+  }
+  if (filled > 0) await flush();
+  return { nll: loss / done, accuracy: correct / done };
 }
 
-/** What training on mini-batches needs to know. */
-export interface MiniBatchPlan {
-  readonly steps: StepsOptions;
-  readonly schedule: Schedule;
-  /** Infinity never stops. */
-  readonly patience: number;
+/** The sum of the batch's textbook losses; dlogits becomes the gradient of their mean. */
+function naiveLosses({ space, classes, at }: Network, count: number): number {
+  const { logits, dlogits, targets } = at;
+  const row = (address: number, i: number): Float32Array =>
+    space.f32.subarray(address / 4 + i * classes, address / 4 + (i + 1) * classes);
+  let sum = 0;
+  for (let i = 0; i < count; i++) {
+    sum += naiveCrossEntropyWithGrad(row(dlogits, i), row(logits, i), space.i32[targets / 4 + i], 1 / count);
+  }
+  return sum;
 }
 
-export const MINI_BATCH_NAMES = [
-  "learningRate",
-  "weightDecay",
-  "l2",
-  "momentum",
-  "nesterov",
-  "schedule",
-  "warmup",
-  "clipNorm",
-  "patience",
-] as const satisfies readonly (keyof MiniBatchOptions)[];
-
-const NUMBERS: Readonly<Partial<Record<keyof MiniBatchOptions, Range>>> = {
-  learningRate: ABOVE_0,
-  weightDecay: FROM_0,
-  l2: FROM_0,
-  momentum: BELOW_1,
-  warmup: integerFrom(0),
-  clipNorm: ABOVE_0,
-  patience: integerFrom(1),
-};
-
-type Optimizer = StepsOptions["optimizer"];
-
-/** Whose option it is, where it is not every optimizer's. */
-const OWNERS: Partial<Record<keyof MiniBatchOptions, readonly Optimizer[]>> = {
-  weightDecay: ["adamw"],
-  l2: ["adam", "sgd"],
-  momentum: ["sgd"],
-  nesterov: ["sgd"],
-};
-
-/** The options with their defaults. `validates` says whether there is a validation, which patience looks at. */
-export function checkMiniBatch(
-  caller: Caller,
-  optimizer: Optimizer,
-  options: MiniBatchOptions,
-  validates: boolean,
-): MiniBatchPlan {
-  for (const [name, range] of Object.entries(NUMBERS)) {
-    checkNumber(caller, name, options[name as keyof MiniBatchOptions], ...range);
+/** A step on the rows and targets in the network; the sum of their losses, each by its weight where rows have one. */
+async function step(steps: Steps, count: number, naive: boolean, weights: Float64Array | undefined): Promise<number> {
+  const { network } = steps;
+  if (naive) {
+    await steps.forward(count);
+    const loss = naiveLosses(network, count);
+    await steps.backward(count);
+    return loss;
   }
-  for (const [name, owners] of Object.entries(OWNERS)) {
-    if (options[name as keyof MiniBatchOptions] === undefined || owners.includes(optimizer)) continue;
-    const expected = `the optimizer ${owners.map((owner) => `"${owner}"`).join(" or ")}`;
-    throw rangeError(caller, name, expected, optimizer);
+  const { scales, losses } = network.at;
+  const to = scales / 8;
+  for (let i = 0; i < count; i++) network.space.f64[to + i] = (weights?.[i] ?? 1) / count;
+  await steps.step(count);
+  if (weights === undefined) return sumLosses(network, count);
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += weights[i] * network.space.f64[losses / 8 + i];
+  return sum;
+}
+
+/** What a step's report adds to its loss. */
+function inspect({ space, at, classes, plan }: Network, count: number): { gradientNorm: number; maxLogit: number } {
+  const gradient = space.f32.subarray(at.gradient / 4, at.gradient / 4 + plan.length);
+  const logits = space.f32.subarray(at.logits / 4, at.logits / 4 + count * classes);
+  return {
+    gradientNorm: Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0)),
+    maxLogit: logits.reduce((largest, x) => Math.max(largest, x), -Infinity),
+  };
+}
+
+/** A row of an epoch: which of the window's blocks it is in, and where. */
+type EachRow = (block: RowBlock, row: number) => void | Promise<void>;
+
+/** Calls `each` with the training rows of a window in its order; blocks are read once. */
+async function walkWindow(rows: Rows, { blocks, order }: Window, skip: number, each: EachRow): Promise<void> {
+  const found: RowBlock[] = [];
+  for (const index of blocks) found.push(await rows.block(index));
+  const places: number[] = [];
+  found.forEach(({ count, held }, n) => {
+    for (let i = 0; i < count; i++) if (held?.[i] !== 1) places.push(n * 65536 + i);
+  });
+  for (let k = skip; k < order.length; k++) {
+    const place = places[order[k]];
+    const done = each(found[place >>> 16], place & 65535);
+    if (done) await done;
   }
-  const { weightDecay = 0.01, l2 = 0, momentum = 0.9, nesterov = false } = options;
-  const { schedule = "constant", warmup = 0, clipNorm, patience = Infinity } = options;
-  const { learningRate = optimizer === "sgd" ? 0.01 : 1e-3 } = options;
-  if (typeof nesterov !== "boolean") throw typeError(caller, "nesterov", "true or false", nesterov);
-  if (nesterov && momentum === 0) throw rangeError(caller, "nesterov", "momentum above 0", words("momentum 0"));
-  checkOneOf(caller, "schedule", schedule, ["constant", "cosine"]);
-  if (patience < Infinity && !validates) {
-    throw rangeError(caller, "patience", "validation, whose NLL it looks at", words("none"));
+}
+
+function checkFinite(what: "loss" | "weights", value: number, epoch: number, batch: number): void {
+  if (Number.isFinite(value)) return;
+  const todo = 'the weights grew out of bounds: lower learningRate, or let scale be "standard"';
+  throw rangeError("fit", what, "finite numbers", words(`${value} in epoch ${epoch}, batch ${batch}`), todo);
+}
+
+/** Trains by mini-batches; the model has the weights of the epoch with the least validation NLL, without validation the last ones. */
+export async function fitBatches<L extends Label>(
+  plan: ReturnType<typeof checkFit<L>>,
+  prepared: Prepared<L>,
+  crew: Crew | undefined,
+  pace: Pace,
+): Promise<Model<L>> {
+  const { epochs, batchSize, seed, onProgress } = plan;
+  const { classes, features, columns, training, counts, weight, validation, scaling } = prepared;
+  if (!training.isRandom) {
+    throw rangeError(
+      "fit",
+      "source",
+      "a block(index) method for mini-batches",
+      words("none"),
+      'optimizer "lbfgs" needs none',
+    );
   }
-  const common = { learningRate, ...(clipNorm !== undefined && { clipNorm }) };
-  const rules = {
-    adamw: { optimizer: "adamw", weightDecay },
-    adam: { optimizer: "adam", l2 },
-    sgd: { optimizer: "sgd", l2, momentum, nesterov },
-  } as const;
-  return { steps: { ...rules[optimizer], ...common }, schedule: { schedule, learningRate, warmup }, patience };
+  const rows = counts.reduce((sum, count) => sum + count, 0);
+  const sizes = layerSizes(columns, plan.hidden, classes.length);
+  const capacity = Math.max(SCORE_ROWS, Math.min(batchSize, rows));
+  const steps = new Steps(crew, sizes, capacity, { ...plan, optimizer: "adamw" });
+  try {
+    const naive = plan.loss === "naive-f32";
+    const { network } = steps;
+    network.load(pack(startLayers(plan.warmStart, sizes, classes, scaling, seed)), scaling.center, scaling.factor);
+    const meanWeight = weight / rows;
+    const weights = new Float64Array(batchSize);
+
+    let best = network.save();
+    let bestNll = Infinity;
+    let reported = -Infinity;
+    let dead = false;
+    for (let epoch = 1; epoch <= epochs; epoch++) {
+      const start = performance.now();
+      let loss = 0;
+      let correct = 0;
+      let row = 0;
+      let filled = 0;
+      let weighted = false;
+      const flush = async (): Promise<void> => {
+        const count = filled;
+        filled = 0;
+        row += count;
+        const batchLoss = await step(steps, count, naive, weighted ? weights : undefined);
+        if (!naive) checkFinite("loss", batchLoss, epoch, Math.ceil(row / batchSize));
+        loss += batchLoss;
+        correct += countCorrect(network, count);
+        const dies: boolean = !dead && !Number.isFinite(loss);
+        dead ||= dies;
+        if (onProgress && (dies || performance.now() - reported >= 100)) {
+          reported = performance.now();
+          onProgress({ kind: "step", epoch, epochs, row, rows, loss: loss / row, ...inspect(network, count) });
+        }
+        await pace();
+      };
+      for (const window of epochWindows(counts, seed, epoch)) {
+        await walkWindow(training, window, 0, (block, i) => {
+          weighted = block.weights !== undefined;
+          if (block.weights) weights[filled] = block.weights[i] / meanWeight;
+          putRow(network, filled++, block, i);
+          return filled === batchSize || row + filled === rows ? flush() : undefined;
+        });
+      }
+      const parameters = network.save();
+      if (!naive)
+        checkFinite("weights", parameters.find((w) => !Number.isFinite(w)) ?? 0, epoch, Math.ceil(rows / batchSize));
+      const held = validation && (await score(steps, validation.rows, validation.heldOnly, pace));
+      const isBest = held === undefined || held.nll < bestNll;
+      if (isBest || bestNll === Infinity) best = parameters;
+      if (isBest && held) bestNll = held.nll;
+      const snapshot = best;
+      onProgress?.({
+        ...{ kind: "epoch", epoch, epochs, best: isBest },
+        train: { nll: loss / rows, accuracy: correct / rows },
+        ...(held && { validation: held }),
+        seconds: (performance.now() - start) / 1000,
+        model: () => new Model({ classes, features, scaling, layers: unpack(snapshot, sizes) }),
+      });
+    }
+    return new Model({ classes, features, scaling, layers: unpack(best, sizes) });
+  } finally {
+    steps.end();
+  }
 }

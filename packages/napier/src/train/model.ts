@@ -76,7 +76,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     const network = this.#network(rows);
     for (let first = 0; first < rows; first += SCORE_ROWS) {
       const count = Math.min(SCORE_ROWS, rows - first);
-      putRows(network, x, null, first, count);
+      putRows(network, x, first, count);
       network.forward(count);
       each(network, first, count);
     }
@@ -163,7 +163,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     let loss = 0;
     let correct = 0;
     for (let first = 0; first < rows; first += SCORE_ROWS) {
-      const part = scoreRows(network, x, targets, null, first, Math.min(SCORE_ROWS, rows - first));
+      const part = scoreRows(network, x, targets, first, Math.min(SCORE_ROWS, rows - first));
       loss += part.loss;
       correct += part.correct;
     }

@@ -1,5 +1,6 @@
 import { rangeError, words } from "../check.ts";
 import type { Task } from "../thread.ts";
+import type { TrainingState } from "./checkpoint.ts";
 import type { Areas, Network } from "./mlp.ts";
 
 interface Moments {
@@ -120,18 +121,18 @@ export class Optimizer {
     return { tensors, numbers: { step: this.#step } };
   }
 
-  restore({ tensors, numbers }: State): void {
+  /** Takes its own tensors and number out of a checkpoint. */
+  restore({ tensors, numbers: { step } }: Pick<TrainingState, "tensors" | "numbers">): void {
     const { space, at, plan } = this.#network;
     const names = this.#rule.state;
-    const { step } = numbers;
-    const fits = names.every((name) => tensors[name]?.length === plan.length);
-    if (!fits || Object.keys(tensors).length !== names.length || !Number.isInteger(step) || step < 0) {
+    const fits = names.every((name) => tensors[name] instanceof Float32Array && tensors[name].length === plan.length);
+    if (!fits || !Number.isSafeInteger(step) || step < 0) {
       const has = Object.entries(tensors).map(([name, { length }]) => `${name} of ${length}`);
-      const expected = `${names.join(", ")} of ${plan.length} numbers and a step`;
+      const expected = `${names.join(", ")} of ${plan.length} f32 numbers and a step`;
       const todo = "it is of another network or of another optimizer";
       throw rangeError("fit", "checkpoint", expected, words([...has, `step ${step}`].join(", ")), todo);
     }
-    for (const name of names) space.f32.set(tensors[name], at[AREAS[name]] / 4);
+    for (const name of names) space.f32.set(tensors[name] as Float32Array, at[AREAS[name]] / 4);
     this.#step = step;
     this.#powers = [powerOf(this.#rule.betas[0], step), powerOf(this.#rule.betas[1], step)];
   }

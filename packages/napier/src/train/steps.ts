@@ -1,6 +1,7 @@
 import type { Crew, Place } from "../crew.ts";
 import { linear } from "../linear.ts";
 import type { Phase, Task } from "../thread.ts";
+import type { TrainingState } from "./checkpoint.ts";
 import { clipFactor, normBlocks, normOf, squareCalls } from "./clip.ts";
 import { type LayerSize, PANEL, panelsOf } from "./layers.ts";
 import { call, Network } from "./mlp.ts";
@@ -84,8 +85,8 @@ export class Steps {
     return this.#optimizer.save();
   }
 
-  /** Goes on where a training of the same network and optimizer was saved. */
-  restore(state: State): void {
+  /** Goes on where a training of the same network and optimizer was saved; what else a checkpoint holds is left alone. */
+  restore(state: Pick<TrainingState, "tensors" | "numbers">): void {
     this.#optimizer.restore(state);
   }
 
@@ -209,10 +210,9 @@ export class Steps {
     ]);
   }
 
-  /** Logits, losses, gradients and new parameters, from rows and targets. */
+  /** Logits, losses, gradients and new parameters, from rows, targets and scales. */
   step(rows: number): Promise<void> | undefined {
     const { network } = this;
-    network.space.f64.fill(1 / rows, network.at.scales / 8, network.at.scales / 8 + rows);
     return this.#train(this.#whole, rows, (first, end) => [
       ...network.forwardCalls(first, end),
       ...network.lossCalls(first, end, true),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkMiniBatch, MINI_BATCH_NAMES, type MiniBatchOptions } from "../src/train/minibatch.ts";
+import { checkMiniBatch, MINI_BATCH_NAMES, type MiniBatchOptions } from "../src/train/batchoptions.ts";
 import { EarlyStopping } from "../src/train/patience.ts";
 
 type Optimizer = "adamw" | "adam" | "sgd";
