@@ -98,6 +98,22 @@ test("step 0 leaves the bias of the moments as it is", () => {
   expect(state.w[0]).toBe(1 - 1 / (1 + 1));
 });
 
+test("ONNX's Adam at T = 3, whose epsilon joins the root before its correction", () => {
+  const [rate, alpha, beta, epsilon, T] = [0.1, 0.9, 0.75, 0.5, 3];
+  const state = { ...adamState(9), mean: numbers(9, 3), square: numbers(9, 4).map(Math.abs), step: T };
+  const adjusted = (rate * Math.sqrt(1 - beta ** T)) / (1 - alpha ** T);
+  const truth = Array.from(state.w, (w, k) => {
+    const g = state.gradient[k];
+    const root = Math.sqrt(beta * state.square[k] + (1 - beta) * g * g);
+    return w - (adjusted * (alpha * state.mean[k] + (1 - alpha) * g)) / (root + epsilon);
+  });
+  const options = { learningRate: rate, beta1: alpha, beta2: beta };
+  adam(state, { ...options, epsilon: epsilon / Math.sqrt(1 - beta ** T) });
+  truth.forEach((w, k) => {
+    expect(Math.abs(state.w[k] - w)).toBeLessThanOrEqual(2 ** -24 * 4 * Math.max(rate, Math.abs(w)));
+  });
+});
+
 test("plain gradient descent", () => {
   const state = { ...sgdState(2), w: Float32Array.of(1, 2), gradient: Float32Array.of(2, -4) };
   expect(sgd(state, { learningRate: 0.25, momentum: 0 })).toEqual(Float32Array.of(0.5, 3));

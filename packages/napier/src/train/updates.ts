@@ -116,10 +116,10 @@ function move(options: OptimizerOptions, learningRate: number, arrays: Arrays, s
  * @throws {TypeError} an array is no Float32Array, or an option has the wrong type or does not exist
  * @throws {RangeError} lengths differ, or a number is out of its range
  *
- * Edges: at step 0 the moments are used as they are, as ONNX's Adam does at T = 0; from 1 on T is the step, but ONNX adds ε
- * to √square, so what it takes there is ε / √(1 − β2^T) here. NaN stays NaN.
- * Accuracy: in f32, as fit computes it, the same bits on every machine; where g and l2·w do not cancel, 14 · 2^-24 of the
- * step and 2^-24 of w off at most
+ * Edges: at step 0 the moments are used as they are, as in ONNX's Adam at T = 0; at T > 0 ONNX's epsilon is
+ * epsilon·√(1 − β2^step) here. NaN stays NaN; with epsilon 0 a gradient that was always 0 makes it (0/0).
+ * Accuracy: f32, the same bits on every machine; off by 2^-24 · (23·s + 3·|w|) at most, where g and l2·w do not cancel and
+ * nothing leaves the range; s is the step with max(|mean|, |g'|) in the place of mean
  * Cost: reads four arrays, writes three; β^step takes up to `step` multiplications
  * Source: Kingma & Ba 2015, arXiv:1412.6980; the l2 of PyTorch's weight_decay and ONNX's norm_coefficient
  *
@@ -148,8 +148,8 @@ export function adam(state: AdamState, options: AdamOptions = {}): Float32Array 
  * @throws {TypeError} an array is no Float32Array, or an option has the wrong type or does not exist
  * @throws {RangeError} lengths differ, or a number is out of its range
  *
- * Edges: at step 0 the moments are used as they are. NaN stays NaN.
- * Accuracy: in f32, as fit computes it, the same bits on every machine
+ * Edges: those of adam
+ * Accuracy: that of adam, with g for g'
  * Cost: reads four arrays, writes three; β^step takes up to `step` multiplications
  * Source: Loshchilov & Hutter 2019, arXiv:1711.05101, as PyTorch orders it
  *
@@ -178,8 +178,10 @@ export function adamW(state: AdamState, options: AdamWOptions = {}): Float32Arra
  * @throws {TypeError} an array is no Float32Array, or an option has the wrong type or does not exist
  * @throws {RangeError} lengths differ, or a number is out of its range
  *
- * Edges: steps 0 and 1 are first steps. ONNX's Momentum: momentum is its alpha, 1 − dampening its beta, step T + 1. NaN stays NaN.
- * Accuracy: in f32, as fit computes it, the same bits on every machine; off by 7 · 2^-24 of the largest term at most
+ * Edges: steps 0 and 1 are first steps. ONNX's Momentum at T is step T + 1, its alpha is momentum, its beta 1 − dampening.
+ * NaN stays NaN.
+ * Accuracy: f32, the same bits on every machine; off by 2^-24 · (43·learningRate·largest of |momentum·buffer|, |g| and |l2·w|
+ * + |w|) at most
  * Cost: reads three arrays, writes two
  * Source: PyTorch's SGD; ONNX's Momentum
  *
