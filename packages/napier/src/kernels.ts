@@ -102,6 +102,7 @@ interface Named {
   regression_moments(
     sizes: number,
     squares: number,
+    totals: number,
     x: number,
     weights: number,
     center: number,

@@ -340,9 +340,9 @@ export function softmax_regression(
   }
 }
 
-/** sizes[k] += Σ_i weight_i·|x_ik|, squares[k] += Σ_i weight_i·x_ik², of scaled x in f64. */
+/** sizes[k] += Σ_i weight_i·|x_ik|, squares[k] += Σ_i weight_i·x_ik², totals[k] += Σ_i weight_i·x_ik, of scaled x in f64. */
 export function regression_moments(
-  sizes: usize, squares: usize, x: usize, weights: usize, center: usize, factor: usize, rows: i32, inputs: i32,
+  sizes: usize, squares: usize, totals: usize, x: usize, weights: usize, center: usize, factor: usize, rows: i32, inputs: i32,
 ): void {
   for (let i = 0; i < rows; i++, weights += 8) {
     const weight = load<f64>(weights);
@@ -352,7 +352,9 @@ export function regression_moments(
       const a = sizes + (<usize>k << 3);
       const b = squares + (<usize>k << 3);
       store<f64>(a, load<f64>(a) + weight * abs(value));
+      const c = totals + (<usize>k << 3);
       store<f64>(b, load<f64>(b) + weight * value * value);
+      store<f64>(c, load<f64>(c) + weight * value);
     }
   }
 }
