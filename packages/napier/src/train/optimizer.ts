@@ -5,6 +5,15 @@ const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
 
+/** All that a checkpoint must hold for the next step to have the same bits. */
+export interface State {
+  readonly tensors: Readonly<Record<string, Float32Array>>;
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
+const AREAS = { w: "parameters", mean: "mean", square: "square" } as const;
+type Name = keyof typeof AREAS;
+
 /** AdamW over a network's parameters; the decay is on weights, not on biases. */
 export class AdamW {
   readonly #network: Network;
@@ -31,6 +40,20 @@ export class AdamW {
   #end(l: number): number {
     const { weights, length } = this.#network.plan;
     return weights[l + 1] ?? length;
+  }
+
+  save(): State {
+    const { space, at, plan } = this.#network;
+    const copy = (name: Name): Float32Array => space.f32.slice(at[AREAS[name]] / 4, at[AREAS[name]] / 4 + plan.length);
+    const tensors = { w: copy("w"), mean: copy("mean"), square: copy("square") };
+    return { tensors, numbers: { power1: this.#power1, power2: this.#power2 } };
+  }
+
+  restore({ tensors, numbers }: State): void {
+    const { space, at } = this.#network;
+    for (const name of Object.keys(AREAS) as Name[]) space.f32.set(tensors[name], at[AREAS[name]] / 4);
+    this.#power1 = numbers.power1;
+    this.#power2 = numbers.power2;
   }
 
   /** Begins a step, whose updates may come in any order. */

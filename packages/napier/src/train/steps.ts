@@ -3,7 +3,7 @@ import { linear } from "../linear.ts";
 import type { Phase, Task } from "../thread.ts";
 import { type LayerSize, PANEL, panelsOf } from "./layers.ts";
 import { call, Network } from "./mlp.ts";
-import { AdamW } from "./optimizer.ts";
+import { AdamW, type State } from "./optimizer.ts";
 
 /** Multiplications that pay for waking a thread: some 25 µs of them. */
 const LEAST_WORK = 500_000;
@@ -61,6 +61,16 @@ export class Steps {
   /** Gives the pool's memory back. */
   end(): void {
     if (this.#place) this.#crew?.dropPlace(this.#place.id);
+  }
+
+  /** Parameters and the optimizer's state, between two steps. */
+  save(): State {
+    return this.#optimizer.save();
+  }
+
+  /** Goes on where a training of the same network and optimizer was saved. */
+  restore(state: State): void {
+    this.#optimizer.restore(state);
   }
 
   #run(phases: readonly Phase[]): Promise<void> | undefined {
