@@ -96,6 +96,12 @@ describe.each<[string, FitData, FitSettings, number]>([
     { ...MLP, hidden: [], optimizer: "adamw", validation: blobs(90, 5, 3, 9, 3) },
     21,
   ],
+  [
+    "an MLP whose best epoch is not the last",
+    rows,
+    { ...MLP, seed: 1, learningRate: 0.3, batchSize: 20, epochs: 4 },
+    100,
+  ],
   ["two windows of blocks", many, { ...MLP, hidden: [3], epochs: 2, batchSize: 9000 }, 12],
   ["L-BFGS", rows, LBFGS, 10],
   ["L-BFGS from a source", { source }, LBFGS, 10],
