@@ -53,7 +53,7 @@ function decode(bytes: Uint8Array): OnnxModel {
 }
 
 /**
- * The classifier that `toOnnx` wrote: the same bits of weights, so the same bits of logits.
+ * The classifier that `toOnnx` wrote: the same bits of weights and temperature, so the same bits of logits and probabilities.
  *
  * @param bytes  a whole file of `toOnnx`
  * @returns a model that can predict, be evaluated and be written again to the same bytes
@@ -78,7 +78,9 @@ export function fromOnnx(bytes: Uint8Array): Model {
   if (kind !== "standard" && kind !== "minmax" && kind !== "none") throw refusal(`scaling "${kind}"`);
   const depth = graph.node.filter((n) => n.opType === "Gemm").length;
   const operations = graph.node.map((n) => n.opType).join(" ");
-  if (depth === 0 || operations !== operators(kind, depth)) throw refusal(`a graph of ${operations || "nothing"}`);
+  const isTempered = graph.node.at(-2)?.opType === "Div";
+  if (depth === 0 || operations !== operators(kind, depth, isTempered))
+    throw refusal(`a graph of ${operations || "nothing"}`);
 
   const take = reader(graph.initializer);
   const inputs = features.reduce((sum, feature) => sum + feature.size, 0);
@@ -96,5 +98,9 @@ export function fromOnnx(bytes: Uint8Array): Model {
     kind === "none"
       ? { kind, center: new Float32Array(inputs), factor: new Float32Array(inputs).fill(1) }
       : { kind, center: take("center", inputs), factor: take("factor", inputs) };
-  return new Model({ classes, features, scaling, layers });
+  const temperature = isTempered ? take("temperature")[0]! : 1;
+  if (isTempered && (!(temperature > 0 && temperature < Infinity) || temperature === 1)) {
+    throw refusal(`one whose "temperature" is ${temperature}`);
+  }
+  return new Model({ classes, features, scaling, layers, temperature });
 }

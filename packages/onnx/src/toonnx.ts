@@ -22,9 +22,9 @@ export function checksum(initializers: readonly Tensor[], ...metadata: string[])
 }
 
 /** The operators in their order. */
-export function operators(scaling: string, layers: number): string {
+export function operators(scaling: string, layers: number, isTempered: boolean): string {
   const dense = Array.from({ length: layers }, () => "Gemm").join(" Relu ");
-  return `${scaling === "none" ? "" : "Sub Mul "}${dense} LogSoftmax`;
+  return `${scaling === "none" ? "" : "Sub Mul "}${dense} ${isTempered ? "Div " : ""}LogSoftmax`;
 }
 
 /** Little endian, as raw_data is, on every machine. */
@@ -53,15 +53,15 @@ function node(opType: string, input: string[], output: string, ...attribute: Att
 /**
  * The model as an ONNX file: `x` [N, inputs] in, `logits` and `log_probs` [N, classes] out, all float32.
  *
- *   x → Sub center → Mul factor → (Gemm → Relu)… → Gemm = logits → LogSoftmax = log_probs
+ *   x → Sub center → Mul factor → (Gemm → Relu)… → Gemm = logits → Div temperature → LogSoftmax = log_probs
  *
  * @param model  a classifier of `fit` or `fromOnnx`
  * @returns the file's bytes; the same model gives the same bytes, and they hold no time, path or source name
  *
- * Edges: scaling "none" leaves Sub and Mul out. Class and feature names travel in metadata_props as JSON.
+ * Edges: scaling "none" leaves Sub and Mul out, a temperature of 1 leaves Div out. Class and feature names travel in metadata_props as JSON.
  */
 export function toOnnx(model: Model): Uint8Array<ArrayBuffer> {
-  const { classes, features, scaling, layers } = model;
+  const { classes, features, scaling, layers, temperature } = model;
   const nodes: Node[] = [];
   const initializers: Tensor[] = [];
   let last = "x";
@@ -79,7 +79,13 @@ export function toOnnx(model: Model): Uint8Array<ArrayBuffer> {
     if (!final) nodes.push(node("Relu", [name], `${name}.relu`));
     last = `${name}.relu`;
   });
-  nodes.push(node("LogSoftmax", ["logits"], "log_probs", { name: "axis", i: -1, type: INT }));
+  last = "logits";
+  if (temperature !== 1) {
+    initializers.push(tensor("temperature", Float32Array.of(temperature)));
+    nodes.push(node("Div", [last, "temperature"], "tempered"));
+    last = "tempered";
+  }
+  nodes.push(node("LogSoftmax", [last], "log_probs", { name: "axis", i: -1, type: INT }));
 
   const texts = [
     JSON.stringify(classes),

@@ -10,7 +10,12 @@ export function numbers(length: number, seed: number): Float32Array {
 }
 
 /** A model of these widths, the first one its inputs, with logits of a few units as trained ones have. */
-export function modelOf(widths: readonly number[], kind: "standard" | "minmax" | "none", seed: number): Model {
+export function modelOf(
+  widths: readonly number[],
+  kind: "standard" | "minmax" | "none",
+  seed: number,
+  temperature = 1,
+): Model {
   const inputs = widths[0]!;
   const layers: ModelParts["layers"] = widths.slice(1).map((outputs, l) => ({
     weight: numbers(outputs * widths[l]!, seed + 2 * l).map((w) => (w * 2) / Math.sqrt(widths[l]!)),
@@ -33,6 +38,7 @@ export function modelOf(widths: readonly number[], kind: "standard" | "minmax" |
       factor: kind === "none" ? new Float32Array(inputs).fill(1) : numbers(inputs, seed + 101).map((f) => f + 2),
     },
     layers,
+    temperature,
   });
 }
 
@@ -42,4 +48,6 @@ export const MODELS: Record<string, Model> = {
   "MLP, minmax": modelOf([37, 16, 10], "minmax", 3),
   "deep MLP, none": modelOf([12, 9, 8, 7, 4], "none", 4),
   "many classes, standard": modelOf([20, 33, 300], "standard", 5),
+  "calibrated, standard": modelOf([6, 4], "standard", 6, 1.7),
+  "calibrated MLP, none": modelOf([9, 8, 3], "none", 7, 0.3),
 };

@@ -1,6 +1,9 @@
+import { createHash } from "node:crypto";
+import { Model } from "napier/train";
 import { expect, test } from "vitest";
 import { fromOnnx, toOnnx } from "../src/index.ts";
 import { decodeModel, encodeModel } from "../src/schema.ts";
+import { checksum } from "../src/toonnx.ts";
 import { MODELS, numbers } from "./models.ts";
 
 const REFUSED = "fromOnnx: bytes expected an ONNX file that toOnnx wrote, got ";
@@ -14,8 +17,10 @@ test.each(Object.entries(MODELS))("%s: back with the same bits, and to the same 
   expect(back.features).toEqual(model.features);
   expect(back.scaling).toEqual(model.scaling);
   expect(back.layers).toEqual(model.layers);
+  expect(back.temperature).toBe(model.temperature);
   const x = { data: numbers(100 * model.inputs, 9), shape: [100, model.inputs] };
   expect(back.logits(x)).toEqual(model.logits(x));
+  expect(back.logProbs(x)).toEqual(model.logProbs(x));
   expect(toOnnx(back)).toEqual(bytes);
 });
 
@@ -94,6 +99,52 @@ test("a changed graph is refused in one line", () => {
     m.metadataProps.find((p) => p.key === "napier.format")!.value = "2";
   });
   expect(format).toThrow(`${REFUSED}format 2 where this version reads 1`);
+});
+
+test("the temperature is part of what is checked, and a file without one is what it was before there were any", () => {
+  const calibrated = toOnnx(MODELS["calibrated, standard"]!);
+  const parts = () => decodeModel(calibrated.slice());
+  const { graph } = parts();
+  expect(graph.node.map((n) => n.opType)).toEqual(["Sub", "Mul", "Gemm", "Div", "LogSoftmax"]);
+  expect(graph.node.slice(-2).map((n) => [n.input, n.output])).toEqual([
+    [["logits", "temperature"], ["tempered"]],
+    [["tempered"], ["log_probs"]],
+  ]);
+  const refuses = (text: string, change: (parts: ReturnType<typeof decodeModel>) => void): void => {
+    const changed = parts();
+    change(changed);
+    expect(() => fromOnnx(encodeModel(changed))).toThrow(`${REFUSED}${text}`);
+  };
+  const tensorOf = (m: ReturnType<typeof decodeModel>) => m.graph.initializer.find((t) => t.name === "temperature")!;
+  refuses("one with damaged weights or metadata", (m) => {
+    tensorOf(m).rawData[0]! ^= 1;
+  });
+  refuses('one whose "temperature" is not float32 []', (m) => {
+    tensorOf(m).dims = [1];
+  });
+  for (const value of [0, -2, 1, Number.POSITIVE_INFINITY, Number.NaN]) {
+    refuses(`one whose "temperature" is ${value}`, (m) => {
+      const t = tensorOf(m);
+      t.rawData = new Uint8Array(Float32Array.of(value).buffer);
+      const texts = m.metadataProps.slice(1, 4).map((p) => p.value);
+      m.metadataProps[4]!.value = checksum(m.graph.initializer, ...texts);
+    });
+  }
+  const { classes, features, scaling, layers } = fromOnnx(calibrated);
+  expect(decodeModel(toOnnx(new Model({ classes, features, scaling, layers }))).graph.node).toHaveLength(4);
+});
+
+// taken with the version before
+const BEFORE: Record<string, string> = {
+  "linear, standard": "c2ce437a55194557eb3b6933f658be7bc616a9c8f8901eaa41e7a7f1fda0668c",
+  "linear, one input, none": "aa391e17e4151e0f107b2c34f20f1d015875eea3bc975889a45cdb75ed515501",
+  "MLP, minmax": "9e1d9baf9a3c48bac62a20f7c2ab296398c33c15f8b12380bda9c91f3aac0cea",
+  "deep MLP, none": "fc9951e6d164748d2a9d3236440bcc2332492a7480f2cc63daf4d0d08710e0e6",
+  "many classes, standard": "b99a4420350eb55aed0404808199e539b7ad3d37361a1300830e9bf480a177ee",
+};
+
+test.each(Object.entries(BEFORE))("%s: the very bytes of the version before temperatures", (name, sha256) => {
+  expect(createHash("sha256").update(toOnnx(MODELS[name]!)).digest("hex")).toBe(sha256);
 });
 
 test("the file names no time, no path and no source", () => {

@@ -13,6 +13,9 @@ import { checkGoal, prefixed, type Saver, savedOnAbort, unprefixed } from "./sav
 import type { Score } from "./score.ts";
 import { startLayers } from "./warmstart.ts";
 
+/** Of the objective of the classes' shares alone: below it a gradient is measured by this. */
+const LEAST_OBJECTIVE = 1e-3;
+
 /** The parameters as a layer, rounded to f32. */
 function layerOf(w: Float64Array, inputs: number, outputs: number, columns: number): Layer {
   const weight = new Float32Array(outputs * inputs);
@@ -114,11 +117,17 @@ export async function fitLinear<L extends Label>(
         w[inputs * columns + j] = bias[j];
       }
     }
-    const tolerance = plan.tolerance * entropy;
-    const search = new Lbfgs(saver?.state ? restored(saver.state) : w, { scale });
+    /** Near the optimum the curvature goes with the objective, and so must the gradient; separable classes without a penalty have none. */
+    const tolerance = (): number => plan.tolerance * Math.max(search.value, entropy * LEAST_OBJECTIVE);
+    const search = new Lbfgs(saver?.state ? restored(saver.state) : regression.shifted(w, 1), { scale });
     const objective = (at: Float64Array) => regression.evaluate(at, pace);
     const modelAt = (at: Float64Array): Model<L> =>
-      new Model({ classes, features, scaling, layers: [layerOf(at, inputs, classes.length, columns)] });
+      new Model({
+        classes,
+        features,
+        scaling,
+        layers: [layerOf(regression.shifted(at, -1), inputs, classes.length, columns)],
+      });
     const state = (): { objective: number; gradientNorm: number; seconds: number; model: () => Model<L> } => {
       const at = search.w;
       const seconds = (performance.now() - began) / 1000;
@@ -132,10 +141,11 @@ export async function fitLinear<L extends Label>(
     const save = (): TrainingState => saved(search, plan.tolerance);
     const run = async (): Promise<void> => {
       await search.start(objective);
-      while (search.gradientNorm > tolerance && search.iteration < maxIterations) {
+      while (search.gradientNorm > tolerance() && search.iteration < maxIterations) {
         const outcome = await search.step(objective);
         if (outcome !== "moved") break;
-        onProgress?.({ kind: "iteration", iteration: search.iteration, maxIterations, tolerance, ...state() });
+        const { iteration } = search;
+        onProgress?.({ kind: "iteration", iteration, maxIterations, tolerance: tolerance(), ...state() });
         await saver?.saveIfDue(save);
         await pace();
       }
@@ -145,7 +155,7 @@ export async function fitLinear<L extends Label>(
     const model = modelAt(search.w);
     const held = validation && (await scoreModel(model, validation.rows, validation.heldOnly, pace));
     onProgress?.({
-      ...{ kind: "end", iterations: search.iteration, converged: search.gradientNorm <= tolerance },
+      ...{ kind: "end", iterations: search.iteration, converged: search.gradientNorm <= tolerance() },
       ...state(),
       ...(held && { validation: held }),
     });

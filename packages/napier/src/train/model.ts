@@ -1,9 +1,12 @@
-import { rangeError } from "../check.ts";
+import { checkNumber, checkOptions, rangeError } from "../check.ts";
 import { linear } from "../linear.ts";
+import { logSoftmax, softmax } from "../softmax.ts";
+import { sumOfLosses } from "./labelled.ts";
 import { checkLabels, indicesOf, type Labels } from "./labels.ts";
 import { type Layer, pack } from "./layers.ts";
 import { checkMatrix, type Feature, type Label, type Matrix } from "./matrix.ts";
 import { Network } from "./mlp.ts";
+import { type Reliability, type ReliabilityOptions, reliability } from "./reliability.ts";
 import type { Scaling } from "./scale.ts";
 import { argmax, putRows, SCORE_ROWS, type Score, scoreRows } from "./score.ts";
 
@@ -12,6 +15,8 @@ export interface ModelParts<L extends Label = Label> {
   readonly features: readonly Feature[];
   readonly scaling: Scaling;
   readonly layers: readonly Layer[];
+  /** T > 0, rounded to f32, 1 without it: what `calibrate` found; probabilities are those of logits / T */
+  readonly temperature?: number;
 }
 
 /** Numbers of a model's rows, [rows, classes] row-major. */
@@ -20,7 +25,10 @@ export interface Scores {
   readonly shape: [number, number];
 }
 
-function checkParts({ classes, features, scaling, layers }: ModelParts): void {
+/** A model has its own temperature, and its logits their shape. */
+export type ModelReliabilityOptions = Pick<ReliabilityOptions, "bins" | "strategy" | "sampleWeight">;
+
+function checkParts({ classes, features, scaling, layers, temperature }: ModelParts): void {
   if (layers.length === 0) throw rangeError("Model", "layers", "at least 1 layer", 0);
   const inputs = features.reduce((sum, { size }) => sum + size, 0);
   let width = inputs;
@@ -40,14 +48,22 @@ function checkParts({ classes, features, scaling, layers }: ModelParts): void {
     const { length } = scaling[name];
     if (length !== inputs) throw rangeError("Model", `scaling.${name}`, `${inputs} numbers`, length);
   }
+  checkNumber("Model", "temperature", temperature, "a finite f32 above 0", (T) => {
+    return Math.fround(T) > 0 && Math.fround(T) < Infinity;
+  });
 }
 
-/** A trained classifier. A row has the same bits alone and in any batch; all arithmetic is f32. */
+/**
+ * A trained classifier. A row has the same bits alone and in any batch; all arithmetic up to the logits is f32. `logits`
+ * and `predict` know nothing of the temperature: calibrating again starts from the same numbers, and never moves a label.
+ */
 export class Model<L extends Label = Label> implements ModelParts<L> {
   readonly classes: readonly L[];
   readonly features: readonly Feature[];
   readonly scaling: Scaling;
   readonly layers: readonly Layer[];
+  /** What the logits are divided by before they become probabilities. */
+  readonly temperature: number;
   /** Numbers in a row: the sizes of the features together. */
   readonly inputs: number;
   #flat: Float32Array | undefined;
@@ -58,6 +74,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     this.features = parts.features;
     this.scaling = parts.scaling;
     this.layers = parts.layers;
+    this.temperature = Math.fround(parts.temperature ?? 1);
     this.inputs = parts.layers[0].inputs;
   }
 
@@ -95,7 +112,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
   }
 
   /**
-   * The raw scores of each row.
+   * The raw scores of each row, as the last layer gives them, whatever the temperature.
    *
    *   h₀ = (x − center)·factor, hₗ₊₁ = max(0, hₗ·Wᵀ + b), logits = h·Wᵀ + b
    *
@@ -107,14 +124,22 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     return this.#scores("logits", x, null);
   }
 
-  /** log_softmax of the logits, in nats, [rows, classes]; within 2 ulp of the logits' exact answer. */
+  /** log_softmax of logits / temperature, in nats, [rows, classes]; within 2 ulp of the logits' exact answer. */
   logProbs(x: Matrix): Scores {
-    return this.#scores("logProbs", x, "log_softmax_f32");
+    const { temperature } = this;
+    if (temperature === 1) return this.#scores("logProbs", x, "log_softmax_f32");
+    const scores = this.#scores("logProbs", x, null);
+    logSoftmax(scores.data, { shape: scores.shape, temperature, out: scores.data });
+    return scores;
   }
 
-  /** softmax of the logits, [rows, classes]; within 4 ulp. */
+  /** softmax of logits / temperature, [rows, classes]; within 4 ulp. */
   probs(x: Matrix): Scores {
-    return this.#scores("probs", x, "softmax_f32");
+    const { temperature } = this;
+    if (temperature === 1) return this.#scores("probs", x, "softmax_f32");
+    const scores = this.#scores("probs", x, null);
+    softmax(scores.data, { shape: scores.shape, temperature, out: scores.data });
+    return scores;
   }
 
   /** The class of each row with the largest logit, the first one of equals. */
@@ -128,6 +153,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
 
   /** The k most probable classes of each row, best first, and their log-probabilities; equals by class order. */
   top(x: Matrix, k: number): { classes: L[][]; logProbs: number[][] } {
+    const { temperature } = this;
     if (!Number.isInteger(k) || k < 1 || k > this.classes.length) {
       throw rangeError("top", "k", `an integer from 1 to ${this.classes.length}`, k);
     }
@@ -139,17 +165,22 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
         const row = space.f32.slice(logits / 4 + i * classes, logits / 4 + (i + 1) * classes);
         return all.toSorted((a, b) => row[b] - row[a]).slice(0, k);
       });
-      space.kernels.log_softmax_f32(dlogits, logits, count, classes);
+      const rows = space.f32.subarray(dlogits / 4, dlogits / 4 + count * classes);
+      if (temperature === 1) space.kernels.log_softmax_f32(dlogits, logits, count, classes);
+      else {
+        rows.set(space.f32.subarray(logits / 4, logits / 4 + count * classes));
+        logSoftmax(rows, { shape: [count, classes], temperature, out: rows });
+      }
       ranked.forEach((indices, i) => {
         best.classes.push(indices.map((j) => this.classes[j]));
-        best.logProbs.push(indices.map((j) => space.f32[dlogits / 4 + i * classes + j]));
+        best.logProbs.push(indices.map((j) => rows[i * classes + j]));
       });
     });
     return best;
   }
 
   /**
-   * Mean NLL in nats and the share of rows whose class `predict` finds.
+   * Mean NLL in nats, of logits / temperature, and the share of rows whose class `predict` finds.
    *
    * @throws {RangeError} a label is none of the model's classes, or there are no rows
    */
@@ -160,13 +191,36 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     checkLabels("evaluate", "y", y, rows);
     const targets = indicesOf("evaluate", "y", y, this.classes);
     const network = this.#network(rows);
+    const { temperature } = this;
+    const { space, at, classes } = network;
     let loss = 0;
     let correct = 0;
     for (let first = 0; first < rows; first += SCORE_ROWS) {
-      const part = scoreRows(network, x, targets, first, Math.min(SCORE_ROWS, rows - first));
-      loss += part.loss;
+      const count = Math.min(SCORE_ROWS, rows - first);
+      const part = scoreRows(network, x, targets, first, count);
+      if (temperature === 1) loss += part.loss;
+      else {
+        const logits = space.f32.subarray(at.logits / 4, at.logits / 4 + count * classes);
+        const y = targets.subarray(first, first + count);
+        loss += sumOfLosses({ logits, classes, targets: y, weights: undefined }, temperature);
+      }
       correct += part.correct;
     }
     return { rows, nll: loss / rows, accuracy: correct / rows };
+  }
+
+  /**
+   * How good the probabilities are: `reliability` of the logits over the temperature.
+   *
+   * @throws {RangeError} a label is none of the model's classes, or there are no rows; an option out of its range
+   */
+  reliability(x: Matrix, y: Labels<L>, options: ModelReliabilityOptions = {}): Reliability {
+    checkMatrix("reliability", "x", x, this.inputs);
+    const rows = x.shape[0];
+    if (rows === 0) throw rangeError("reliability", "x", "at least 1 row", 0);
+    checkLabels("reliability", "y", y, rows);
+    checkOptions("reliability", options, ["bins", "strategy", "sampleWeight"]);
+    const targets = indicesOf("reliability", "y", y, this.classes);
+    return reliability(this.logits(x), targets, { ...options, temperature: this.temperature });
   }
 }

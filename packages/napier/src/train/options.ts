@@ -66,7 +66,7 @@ export interface FitSettings<L extends Label = Label> {
 
   /** lbfgs: the inverse strength of the penalty ‖W‖² / (2·C·Σ weights), as scikit-learn's; 1 by default, Infinity for none. */
   C?: number;
-  /** lbfgs: it ends where no entry of the gradient is above tolerance·(objective of the classes' shares alone); 1e-6 by default. */
+  /** lbfgs: it ends where no entry of the gradient is above tolerance·objective; 1e-6 by default. */
   tolerance?: number;
   /** lbfgs: 1000 by default. */
   maxIterations?: number;
