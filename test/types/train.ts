@@ -1,6 +1,18 @@
 // Labels come back as they were given: package.test.ts has tsc check this file beside the packed library.
 import { createPool } from "napier/pool";
-import { type Label, Model, type Score, fit as train } from "napier/train";
+import {
+  type Calibration,
+  type CalibrationBlock,
+  calibrate,
+  type FoundTemperature,
+  type Label,
+  Model,
+  type Reliability,
+  reliability,
+  type Score,
+  temperatureScaling,
+  fit as train,
+} from "napier/train";
 import { is } from "./is.js";
 
 const x = { data: [0, 1], shape: [2, 1] };
@@ -17,3 +29,22 @@ const own: Model<Label> = new Model<Label>(model);
 is<Label[]>()(own.predict(x));
 // @ts-expect-error no label of this model
 model.evaluate(x, ["middle", "high"]);
+
+is<Calibration<"low" | "high">>()(await calibrate(model, { x, y: ["low", "high"], sampleWeight: [1, 2], bins: 5 }));
+declare const source: AsyncIterable<CalibrationBlock<"low" | "high">>;
+is<Model<"low" | "high">>()((await calibrate(model, { source, signal: AbortSignal.timeout(1000) })).model);
+is<Reliability>()((await calibrate(model, { source: [{ x, y: ["low", "high"], weight: [1, 2] }] })).before);
+is<Reliability>()(model.reliability(x, ["low", "high"], { bins: 5, strategy: "quantile", sampleWeight: [1, 2] }));
+is<number>()(model.temperature);
+is<FoundTemperature>()(temperatureScaling(model.logits(x), [0, 1], { sampleWeight: new Float32Array(2) }));
+is<"least" | "largest" | undefined>()(temperatureScaling([1, 0], 0).limit);
+is<Reliability>()(
+  reliability({ data: new Float32Array(4), dims: [2, 2], type: "float32" }, [0, 1], { temperature: 2 }),
+);
+is<number>()(reliability([1, 0], 0, { strategy: "uniform" }).bins[0].confidence);
+// @ts-expect-error no label of this model
+await calibrate(model, { x, y: ["middle", "high"] });
+// @ts-expect-error either rows or a source
+await calibrate(model, { x, y: ["low", "high"], source });
+// @ts-expect-error the model's own temperature
+model.reliability(x, ["low", "high"], { temperature: 2 });

@@ -1,3 +1,4 @@
+export { type CalibrateOptions, type CalibrateReport, calibrate } from "./calibrate.ts";
 export { type CheckOptions, check } from "./check.ts";
 export type { CheckReport } from "./checkreport.ts";
 export { type EvaluateOptions, type EvaluateReport, evaluate } from "./evaluate.ts";

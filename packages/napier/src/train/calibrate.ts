@@ -139,7 +139,7 @@ function fromSource<L extends Label>(model: Model<L>, { source }: CalibrationSou
  */
 export async function calibrate<L extends Label>(
   model: Model<L>,
-  options: CalibrateOptions<L>,
+  options: CalibrateOptions<NoInfer<L>>,
 ): Promise<Calibration<L>> {
   if (!(model instanceof Model)) throw typeError(CALLER, "model", "a Model", model);
   checkOptions(CALLER, options, OPTIONS);
