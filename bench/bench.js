@@ -2,6 +2,7 @@
 //   npm run bench                PyTorch and scikit-learn through $PYTHON or python3
 //   npm run bench -- --check     compares with docs/speed.md instead of writing it; exit 1 where a ratio got worse by 25 %
 //   npm run bench -- --quick     two shapes, fewer rounds; writes nothing
+//   npm run bench -- --rows 1e6  of the table that training streams; 1e7 by default (4 GB on the disk, for the time of the run), 2e5 if quick
 import { readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import { parseArgs } from "node:util";
@@ -9,16 +10,27 @@ import { race, sunk } from "./clock.js";
 import { DEVIATIONS, problem, QUICK_SHAPES, SHAPES, worksOf } from "./data.js";
 import { raceEpochs } from "./epoch.js";
 import { better, limits } from "./limits.js";
+import { raceLinear } from "./linear.js";
 import { BYTES, committedRatios, lines, ratioText, worse } from "./lines.js";
 import { napier } from "./peer_napier.js";
 import { contenders, loadPeers } from "./peers.js";
 import { page } from "./report.js";
 import { firstResults, sizes } from "./start.js";
+import { raceStreaming } from "./streaming.js";
 import { raceThreads } from "./threads.js";
+import { raceTraining } from "./training.js";
 
 const PAGE = new URL("../docs/speed.md", import.meta.url);
-const { quick, check } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, check: { type: "boolean", default: false } },
+const {
+  quick,
+  check,
+  rows: streamed,
+} = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+    rows: { type: "string" },
+  },
 }).values;
 const options = quick ? { rounds: 5, seconds: 0.3 } : { rounds: 7, seconds: 0.5 };
 const committed = check ? committedRatios(readFileSync(PAGE, "utf8")) : null;
@@ -77,7 +89,18 @@ for (const [name, { min, median, accuracy }] of Object.entries(epoch)) {
       `ratio ${ratioText(epoch.Napier.min / min)}  test accuracy ${(100 * accuracy).toFixed(1)} %`,
   );
 }
+const jobs = [...(await raceTraining(peers, quick)), ...(await raceLinear(peers, quick))];
 for (const peer of peers) peer.close?.();
+jobs.push(...(await raceStreaming(Number(streamed ?? (quick ? 2e5 : 1e7)))));
+for (const { name, note, unit, times } of jobs) {
+  console.log(`\n${name}${note ? `, ${note}` : ""}`);
+  for (const [contender, { min, median, note: how }] of Object.entries(times)) {
+    const ratio = `ratio ${ratioText(times.Napier.min / min)} (${ratioText(times.Napier.median / median)})`;
+    console.log(
+      `  ${contender.padEnd(34)}${min.toPrecision(4)} ${unit}  median ${median.toPrecision(4)}  ${ratio}  ${how ?? ""}`,
+    );
+  }
+}
 const threads = await raceThreads(options, quick ? QUICK_SHAPES.slice(0, 1) : undefined);
 const results = {
   quick,
@@ -85,6 +108,7 @@ const results = {
   versions,
   races,
   epoch,
+  jobs,
   threads,
   first: firstResults(quick ? 3 : 10),
   size: await sizes(),

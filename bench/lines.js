@@ -1,6 +1,6 @@
 // Every ratio of a run with its must, the verdict over all of them, and the comparison with a page made before.
 import { MODELS } from "./models.js";
-import { EPOCH, judged, MOST_GZIPPED, target } from "./musts.js";
+import { EPOCH, JOBS, judged, MOST_GZIPPED, target } from "./musts.js";
 
 export const BYTES = Object.fromEntries(Object.entries(MODELS).map(([work, { bytes }]) => [work, bytes]));
 const MOST_WORSE = 1.25;
@@ -13,8 +13,13 @@ export function ratioText(ratio, must = null) {
   return must !== null && ratio > must && Number(text) <= must ? ratio.toPrecision(4) : text;
 }
 
-/** @returns {{ key, race, work, peer, ratio, medianRatio, must, aim, counts }[]} a line for each ratio that has a peer */
-export function lines({ races, epoch }) {
+const UNJUDGED = { must: null, aim: null, counts: false };
+
+/**
+ * @param results.jobs  one thing each, { name, note, unit, times }: times by contender { min, median, note }, of unit "s" or "bytes"
+ * @returns {{ key, race, work, peer, ratio, medianRatio, must, aim, counts }[]} a line for each ratio that has a peer
+ */
+export function lines({ races, epoch, jobs }) {
   const one = (race, work, key, times, targetOf) =>
     Object.entries(times)
       .filter(([peer]) => peer !== "Napier")
@@ -34,6 +39,11 @@ export function lines({ races, epoch }) {
       return one(race, work, key, times, (peer) => target(work, peer, deviation));
     }),
     ...one(null, "epoch", "epoch", epoch, (peer) => ({ ...EPOCH, counts: peer === "PyTorch" })),
+    ...jobs.flatMap(({ name, times }) =>
+      one(null, name, name, times, (peer) =>
+        peer === JOBS[name].peer ? { must: JOBS[name].must, aim: JOBS[name].aim, counts: true } : UNJUDGED,
+      ),
+    ),
   ];
 }
 
@@ -41,7 +51,7 @@ export function lines({ races, epoch }) {
 function grouped(missed) {
   const groups = {};
   for (const { race, work, peer, ratio, must } of missed) {
-    const title = `${work} / ${peer}${race ? `, N(0, ${race.deviation})` : ""}, must ≤ ${must}`;
+    const title = `${work} / ${peer}${race ? `, N(0, ${race.deviation})` : ""}, must ≤ ${Number(must.toPrecision(3))}`;
     groups[title] ??= [];
     groups[title].push(`${race ? `${race.rows} × ${race.classes} ` : ""}${ratioText(ratio, must)}`);
   }
@@ -49,7 +59,7 @@ function grouped(missed) {
 }
 
 /** How many musts are met, which are missed, and which could not be judged; others: the same for PyTorch with AVX-512, which does not count. */
-export function verdict({ races, epoch, size }, all) {
+export function verdict({ races, epoch, jobs, size }, all) {
   const counted = all.filter(({ counts }) => counts);
   const missed = counted.filter(isMiss);
   const wouldMiss = all.filter((line) => !line.counts && isMiss(line));
@@ -61,6 +71,9 @@ export function verdict({ races, epoch, size }, all) {
       .map((peer) => `${work} / ${peer}`),
   );
   if (!epoch.PyTorch) missing.push("epoch / PyTorch");
+  for (const [name, { peer }] of Object.entries(JOBS)) {
+    if (!jobs.find((job) => job.name === name)?.times[peer]) missing.push(`${name} / ${peer}`);
+  }
   return {
     judged: counted.length + 1,
     met: counted.length - missed.length + (sizeMissed ? 0 : 1),

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 export const python = process.env.PYTHON ?? "python3";
 
-async function open(script, env) {
+export async function open(script, env) {
   const one = { OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" };
   const child = spawn(python, [fileURLToPath(new URL(script, import.meta.url))], {
     stdio: ["pipe", "pipe", "ignore"],

@@ -3,6 +3,7 @@ import { BYTES, lines, verdict } from "./lines.js";
 import { target } from "./musts.js";
 import {
   epochSection,
+  jobsSection,
   modelSection,
   ratioCell,
   round,
@@ -73,7 +74,7 @@ export function page(results) {
     unique(races.map(({ deviation }) => deviation)).map((deviation) => [work, deviation]),
   );
   const ratios = Object.fromEntries(all.map(({ key, ratio }) => [key, Number(ratio.toFixed(4))]));
-  return `<!-- Made by bench/bench.js: npm run bench. The text on the models stands in bench/model.md. Do not edit. -->
+  return `<!-- Made by bench/bench.js: npm run bench. The texts on the jobs and the models stand in bench/jobs.md and bench/model.md. Do not edit. -->
 # Speed
 
 Ratios are time ours ÷ theirs: below 1 we are faster. Measured in one run on one machine, one thread each, f32, in interleaved rounds: the ratio of the minima, and in brackets of the medians. Logits are plain Float32Arrays and results go to one (\`out\`); what a peer needs to get
@@ -94,6 +95,7 @@ Of a call, and of an element, minimum (median).
 
 ${works.map((work) => timeTable(races, work)).join("\n")}
 ${epochSection(results, all)}
+${jobsSection(results, all)}
 ${threadsSection(results)}
 ${startSection(results)}
 ${modelSection(results)}

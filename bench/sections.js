@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { isMiss, ratioText } from "./lines.js";
 import { MODELS, model } from "./models.js";
-import { EPOCH, MOST_GZIPPED, TWO_THREADS_AIM } from "./musts.js";
+import { EPOCH, JOBS, MOST_GZIPPED, TWO_THREADS_AIM } from "./musts.js";
 
 export const round = (value, digits = 2) => value.toFixed(digits);
 export const shapeText = ({ rows, classes }) => `${rows} × ${classes}`;
@@ -30,6 +30,32 @@ export function epochSection({ epoch }, all) {
 784-128-10 on MNIST's 60,000 images, batch 128, AdamW, the second epoch of two; must ≤ ${EPOCH.must.toFixed(1)}, aim ≤ ${EPOCH.aim}. The accuracy, on the 10,000 test images after both epochs, shows that they do the same work.
 
 ${table(["", "s, minimum (median)", "ratio", "test accuracy"], body)}`;
+}
+
+const amount = (value, unit) => (unit === "bytes" ? `${round(value / 2 ** 20, 1)} MiB` : `${value.toPrecision(3)} s`);
+
+/** "15.5 s (15.6 s), 100 iterations": least, median, what else is worth knowing. */
+function jobCell(entry, unit) {
+  const middle = entry.median === entry.min ? "" : ` (${amount(entry.median, unit)})`;
+  return `${amount(entry.min, unit)}${middle}${entry.note ? `, ${entry.note}` : ""}`;
+}
+
+export function jobsSection({ jobs }, all) {
+  const body = jobs.flatMap(({ name, note, unit, times }) =>
+    Object.entries(times)
+      .filter(([peer]) => peer !== "Napier")
+      .map(([peer, entry]) => {
+        const { must, aim } = peer === JOBS[name].peer ? JOBS[name] : {};
+        const line = all.find((each) => each.work === name && each.peer === peer);
+        const target = (value) => (value === undefined ? "–" : `≤ ${Number(value.toPrecision(3))}`);
+        const cells = [jobCell(times.Napier, unit), `${peer}: ${jobCell(entry, unit)}`, ratioCell(line)];
+        return [note ? `${name}; ${note}` : name, ...cells, target(must), target(aim)];
+      }),
+  );
+  return `## Training and fused linear
+
+${readFileSync(new URL("jobs.md", import.meta.url), "utf8")}
+${table(["", "Napier", "beside", "ratio", "*must*", "*aim*"], body)}`;
 }
 
 export function threadsSection({ threads, machine }) {

@@ -25,6 +25,29 @@ def cross_entropy_with_grad(x, y):
     torch.nn.functional.cross_entropy(x, y).backward()
 
 
+def linear_problem(job):
+    """x N(0, 1), weight N(0, 1/features), targets."""
+    key = (job["rows"], job["features"], job["classes"])
+    if key not in DATA:
+        DATA.clear()
+        generator = torch.Generator().manual_seed(1)
+        rows_, features, classes = key
+        x = torch.randn(rows_, features, generator=generator).requires_grad_()
+        weight = torch.randn(classes, features, generator=generator).mul_(features**-0.5).requires_grad_()
+        DATA[key] = (x, weight, torch.randint(0, classes, (rows_,), generator=generator))
+    return DATA[key]
+
+
+def linear_call(x, weight, y):
+    x.grad = weight.grad = None
+    torch.nn.functional.cross_entropy(x @ weight.T, y).backward()
+
+
+def linear(job):
+    problem = linear_problem(job)
+    return peer.sample(lambda: linear_call(*problem), job["samples"], job["calls"])
+
+
 def run(job):
     x, leaf, y, out, lse = rows(job["rows"], job["classes"], job["deviation"])
     work = {
@@ -68,7 +91,9 @@ def epochs(job):
     return {"seconds": seconds, "accuracy": accuracy}
 
 
-peer.serve(
-    {"version": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()},
-    lambda job: epochs(job) if job["work"] == "epochs" else run(job),
-)
+OTHER = {"epochs": epochs, "linear": linear}
+if __name__ == "__main__":
+    peer.serve(
+        {"version": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()},
+        lambda job: OTHER.get(job["work"], run)(job),
+    )

@@ -2,12 +2,19 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as napier from "napier";
 import * as naive from "napier/naive";
+import * as node from "napier/node";
 import * as pool from "napier/pool";
 import * as train from "napier/train";
 import { expect, test } from "vitest";
 import { ROOT, runExample } from "./examples.ts";
 
-const MODULES: Record<string, object> = { napier, "napier/naive": naive, "napier/pool": pool, "napier/train": train };
+const MODULES: Record<string, object> = {
+  napier,
+  "napier/naive": naive,
+  "napier/node": node,
+  "napier/pool": pool,
+  "napier/train": train,
+};
 
 const SOURCE = join(ROOT, "packages/napier/src");
 

@@ -12,7 +12,7 @@ const check = (expression, value, expected) => deepStrictEqual(plain(value), exp
 
 /** Whether a comment is a JavaScript value. */
 function isValue(text: string): boolean {
-  if (!/^[[{\d"'-]|^(NaN|Infinity|true|false)$/.test(text)) return false;
+  if (!/^[[{\d"'-]|^(NaN|Infinity|true|false|undefined)$/.test(text)) return false;
   try {
     new Function(`return (${text});`);
     return true;

@@ -51,6 +51,7 @@ const LAYERS = [
   ["packages/napier/src/pool.ts"],
   ["packages/napier/src/index.ts"],
   ["packages/napier/src/train/*"],
+  ["packages/napier/src/node.ts"],
   ["packages/onnx/src/*"],
   ["packages/cli/src/*"],
   ["tools/*", "examples/*"],
@@ -62,6 +63,7 @@ const PACKAGES: Record<string, string> = {
   "napier/naive": "packages/napier/src/naive.ts",
   "napier/pool": "packages/napier/src/pool.ts",
   "napier/train": "packages/napier/src/train/index.ts",
+  "napier/node": "packages/napier/src/node.ts",
   "@napier/onnx": "packages/onnx/src/index.ts",
   "@napier/cli": "packages/cli/src/index.ts",
 };

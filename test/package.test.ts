@@ -20,7 +20,14 @@ describe("package.json files", () => {
     expect(Object.keys(json("package.json").scripts).sort()).toEqual(scripts.sort());
   });
   test("dev versions are exact", () => {
-    for (const path of ["", "packages/napier/", "packages/onnx/", "packages/cli/", "examples/mnist/"]) {
+    for (const path of [
+      "",
+      "packages/napier/",
+      "packages/onnx/",
+      "packages/cli/",
+      "examples/mnist/",
+      "examples/head/",
+    ]) {
       for (const [name, version] of Object.entries(json(`${path}package.json`).devDependencies ?? {})) {
         expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/);
       }

@@ -28,7 +28,7 @@ export const RUNTIMES: Record<string, Runtime> = {
   "Node 24": installed("node-24/bin/node"),
   "Node 26": installed("node-26/bin/node"),
   Bun: installed("bun/bin/bun"),
-  Deno: installed("deno/deno", "run", "--allow-read"),
+  Deno: installed("deno/deno", "run", "--allow-read", "--allow-write"),
 };
 
 /** Whether `npm ci --prefix runtimes` was done; `npm test` must pass without it. */
@@ -47,10 +47,17 @@ const FILES = {
   "require.cjs": `const { logSoftmax } = require("napier"); const { logOfSoftmax } = require("napier/naive"); const { fit } = require("napier/train"); ${CODE}`,
 };
 
+const STORE = `import { diskStore } from "napier/node";
+const store = diskStore(".");
+await store.write("a.bin", Uint8Array.of(1, 2, 3));
+await store.write("a.bin", Uint8Array.of(4));
+console.log(String(await store.read("a.bin")), await store.read("b.bin"));`;
+
 /** The digest, and the packed library imported and required in an empty folder, on each of these. */
 export function testRuntimes(names: readonly string[]): void {
   const packed = usePacked();
   beforeAll(() => {
+    writeFileSync(join(packed.folder, "store.mjs"), STORE);
     for (const [file, code] of Object.entries(FILES)) writeFileSync(join(packed.folder, file), code);
   });
 
@@ -61,6 +68,9 @@ export function testRuntimes(names: readonly string[]): void {
     });
     test.each(Object.keys(FILES))("the packed library in an empty folder: %s", (file) => {
       expect(run(runtime, packed.folder, file)).toBe("-4.248354255291589e-18 Infinity function -2.06115369216775e-9\n");
+    });
+    test("a store on disk", () => {
+      expect(run(runtime, packed.folder, "store.mjs")).toBe("4 undefined\n");
     });
   });
 }

@@ -1,5 +1,5 @@
 import { gather, openSource } from "@napier/cli";
-import { type FitOptions, fit, type Progress, type Score } from "napier/train";
+import { type Feature, fit, type Label, type Matrix, type Progress, type Score } from "napier/train";
 
 /**
  * Nothing unusual: the default scaling and twice the default rate. Standardised pixels of the border, seldom lit, reach
@@ -22,7 +22,11 @@ export interface Run {
   seconds: number;
 }
 
-type Rows = Pick<FitOptions, "x" | "y" | "features">;
+interface Rows {
+  x: Matrix;
+  y: Label[];
+  features: Feature[];
+}
 
 export async function readRows(path: string): Promise<Rows> {
   const source = await openSource(path, { target: "label" });
@@ -49,7 +53,7 @@ export async function trainWith(
       onEpoch(p);
       return;
     }
-    if (died !== undefined || Number.isFinite(p.loss)) return;
+    if (p.kind !== "step" || died !== undefined || Number.isFinite(p.loss)) return;
     died = { epoch: p.epoch, step: Math.ceil(p.row / SETTING.batchSize), loss: p.loss, maxLogit: p.maxLogit };
   };
   await fit({ ...rows, ...SETTING, validation: 0.1, loss, onProgress });

@@ -101,17 +101,28 @@ export function chooseTarget(source: string, columns: readonly TableColumn[], na
   return { name, numeric, sql: `${quoteName(name)}::${numeric ? "DOUBLE" : "VARCHAR"}` };
 }
 
-/** Every column but the target and the excluded ones. */
+/** One number a row, read as DOUBLE. */
+export function chooseWeight(source: string, columns: readonly TableColumn[], name: string): FeatureColumn {
+  const column = columns.find((c) => c.name === name);
+  if (column === undefined) throw noColumn(source, columns, name);
+  const chosen = asFeature(column, undefined);
+  if (chosen === null || chosen.list) {
+    throw inputError(`${source}: weight column ${JSON.stringify(name)} is ${column.type}; a weight is a number`);
+  }
+  return { ...chosen, sql: `${quoteName(name)}::DOUBLE` };
+}
+
+/** Every column but the target, the weight and the excluded ones. */
 export function chooseFeatures(
   source: string,
   columns: readonly TableColumn[],
-  target: string | undefined,
+  taken: readonly (string | undefined)[],
   exclude: readonly string[],
 ): FeatureColumn[] {
   for (const name of exclude) {
     if (!columns.some((c) => c.name === name)) throw noColumn(source, columns, name);
   }
-  const others = columns.filter(({ name }) => name !== target && !exclude.includes(name));
+  const others = columns.filter(({ name }) => !taken.includes(name) && !exclude.includes(name));
   if (others.length === 0) throw inputError(`${source}: no feature column is left`);
   const refused = others.filter((column) => asFeature(column, undefined) === null);
   if (refused.length > 0) {

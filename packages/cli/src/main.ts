@@ -1,7 +1,18 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { CommandError, INTERRUPTED, oneLine } from "./errors.ts";
-import { count, names, notNegative, positive, positiveInteger, seed, threads, validation, widths } from "./options.ts";
+import {
+  classWeights,
+  count,
+  names,
+  notNegative,
+  positive,
+  positiveInteger,
+  seed,
+  threads,
+  validation,
+  widths,
+} from "./options.ts";
 
 const SOURCES = `
 A source is a path or a glob of .csv, .tsv, .parquet, .jsonl, .ndjson or .json files (text also as .gz),
@@ -36,10 +47,23 @@ function program(): Command {
     .option("--validation <source or fraction>", "rows to choose the best epoch by", validation)
     .option("--exclude <columns>", "columns that are no features, with commas between them", names)
     .option("--hidden <widths>", "widths of hidden layers, as in 128,64 (default: none, a linear model)", widths)
-    .option("--epochs <n>", "passes over the training rows", positiveInteger, 15)
-    .option("--batch-size <n>", "rows of a step", positiveInteger, 128)
-    .option("--learning-rate <r>", "of AdamW", positive, 0.001)
-    .option("--weight-decay <r>", "of AdamW", notNegative, 0.01)
+    .addOption(
+      new Option("--optimizer <name>", "lbfgs trains a linear model to its optimum (default), adamw an MLP").choices([
+        "lbfgs",
+        "adamw",
+        "adam",
+        "sgd",
+      ]),
+    )
+    .option("--weight <column>", "how much each row counts, from 0")
+    .option("--class-weight <weights>", "balanced, or label=weight with commas between them", classWeights)
+    .option("--C <c>", "lbfgs: inverse strength of the L2 penalty, as scikit-learn's (default: 1)", positive)
+    .option("--tolerance <t>", "lbfgs: ends where the gradient is as small (default: 0.000001)", notNegative)
+    .option("--max-iterations <n>", "lbfgs: ends after as many (default: 1000)", count)
+    .option("--epochs <n>", "mini-batches: passes over the training rows (default: 15)", positiveInteger)
+    .option("--batch-size <n>", "mini-batches: rows of a step (default: 128)", positiveInteger)
+    .option("--learning-rate <r>", "mini-batches (default: 0.001)", positive)
+    .option("--weight-decay <r>", "adamw (default: 0.01)", notNegative)
     .addOption(
       new Option("--scale <kind>", "how features are scaled")
         .choices(["standard", "minmax", "none"])

@@ -46,3 +46,15 @@ export function validation(text: string): number | string {
   if (text.trim() === "" || Number.isNaN(value)) return text;
   return number(text, "a fraction between 0 and 1, or a source", (v) => v > 0 && v < 1);
 }
+
+/** "balanced", or a weight for each label. */
+export function classWeights(text: string): "balanced" | Record<string, number> {
+  if (text === "balanced") return text;
+  const weights: Record<string, number> = {};
+  for (const part of text.split(",")) {
+    const at = part.lastIndexOf("=");
+    if (at < 0) throw new InvalidArgumentError("Expected balanced, or label=weight with commas between them.");
+    weights[part.slice(0, at).trim()] = notNegative(part.slice(at + 1));
+  }
+  return weights;
+}

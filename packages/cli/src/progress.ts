@@ -46,15 +46,33 @@ export function epochLine(p: Progress & { kind: "epoch" }): string {
   return `epoch ${p.epoch}/${p.epochs}: training ${metrics(p.train)}${validation}; ${p.seconds.toFixed(1)} s${best}`;
 }
 
-/** The epochs' lines where there is no terminal: all of up to twenty; of more the first, the last, and one a second. */
+/** What an iteration of L-BFGS brought, on one line. */
+export function iterationLine(p: Progress & { kind: "iteration" }): string {
+  const gradient = `gradient ${p.gradientNorm.toExponential(1)} of ${p.tolerance.toExponential(1)}`;
+  return `iteration ${p.iteration}: objective ${p.objective.toPrecision(8)}, ${gradient}; ${p.seconds.toFixed(1)} s`;
+}
+
+/** Lines where there is no terminal: all of up to twenty epochs; of more, and of iterations, the first, the last, and one a second. */
 function plainLines(): (p: Progress) => void {
   let shown = Number.NEGATIVE_INFINITY;
   return (p) => {
-    if (p.kind !== "epoch") return;
+    if (p.kind === "step" || p.kind === "end") return;
     const now = performance.now();
-    if (p.epochs > 20 && p.epoch !== p.epochs && now - shown < 1000) return;
+    const isLast = p.kind === "epoch" ? p.epochs <= 20 || p.epoch === p.epochs : false;
+    if (!isLast && now - shown < 1000) return;
     shown = now;
-    note(epochLine(p));
+    note(p.kind === "epoch" ? epochLine(p) : iterationLine(p));
+  };
+}
+
+/** A line that is written over, for work whose end is not known. */
+function liveLine(): (text: string) => void {
+  let last = 0;
+  return (text) => {
+    const now = performance.now();
+    if (now - last < 100) return;
+    last = now;
+    process.stderr.write(`\r\x1b[K${text}`);
   };
 }
 
@@ -75,20 +93,23 @@ export function trainingProgress(): { show: (p: Progress) => void; stop: () => v
     etaBuffer: 200,
   });
   const began = performance.now();
+  const live = liveLine();
   let running = false;
   return {
     show: (p) => {
-      if (p.kind === "step") {
+      if (p.kind === "iteration") live(iterationLine(p));
+      else if (p.kind === "end") process.stderr.write("\r\x1b[K");
+      else if (p.kind === "step") {
         const done = (p.epoch - 1) * p.rows + p.row;
         const rate = count(Math.round((done * 1000) / Math.max(1, performance.now() - began)));
         const payload = { epoch: p.epoch, epochs: p.epochs, rate, loss: p.loss.toFixed(4) };
         if (running) bar.update(done, payload);
         else bar.start(p.epochs * p.rows, done, payload);
         running = true;
-        return;
+      } else {
+        process.stderr.write("\r\x1b[K");
+        note(epochLine(p));
       }
-      process.stderr.write("\r\x1b[K");
-      note(epochLine(p));
     },
     stop: () => {
       if (running) bar.stop();

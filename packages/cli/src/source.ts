@@ -1,11 +1,11 @@
 import type { DuckDBInstance } from "@duckdb/node-api";
 import type { Feature, Label } from "napier/train";
 import type { FeatureColumn, TableColumn, TargetColumn } from "./columns.ts";
-import { chooseFeatures, chooseTarget, matchFeatures } from "./columns.ts";
+import { chooseFeatures, chooseTarget, chooseWeight, matchFeatures } from "./columns.ts";
 import { openDatabase, reading, readRows } from "./database.ts";
 import { inputError, shortName } from "./errors.ts";
 import { type Location, locate } from "./locate.ts";
-import { type Chunk, copyFeatures, copyLabels, learnSizes } from "./vectors.ts";
+import { type Chunk, copyFeatures, copyLabels, copyWeights, learnSizes } from "./vectors.ts";
 
 export const BLOCK_ROWS = 4096;
 
@@ -14,12 +14,16 @@ export interface Block {
   x: { data: Float32Array; shape: [rows: number, inputs: number] };
   /** Empty where no target was asked for. */
   y: Label[];
+  /** Where a weight was asked for. */
+  weight?: Float64Array;
   /** 1-based, of the block's first row. */
   row: number;
 }
 
 export interface SourceOptions {
   target?: string;
+  /** The column that says how much each row counts. */
+  weight?: string;
   exclude?: readonly string[];
   /** What a model needs; without it every other column is a feature. */
   features?: readonly Feature[];
@@ -53,8 +57,9 @@ async function* blocks(
   { from, files }: Location,
   features: readonly FeatureColumn[],
   target: TargetColumn | undefined,
+  weight: FeatureColumn | undefined,
 ): AsyncGenerator<Block> {
-  const selected = [...features, ...(target ? [target] : [])].map((c) => c.sql);
+  const selected = [...features, ...(weight ? [weight] : []), ...(target ? [target] : [])].map((c) => c.sql);
   let row = 1;
   let block: Block | undefined;
   let filled = 0;
@@ -66,11 +71,13 @@ async function* blocks(
       block ??= {
         x: { data: new Float32Array(BLOCK_ROWS * inputs), shape: [BLOCK_ROWS, inputs] },
         y: [],
+        ...(weight && { weight: new Float64Array(BLOCK_ROWS) }),
         row: row + done,
       };
       const count = Math.min(rows - done, BLOCK_ROWS - filled);
       copyFeatures(at, features, { from: done, count, data: block.x.data, inputs, at: filled });
       if (target) copyLabels(at, target, done, count, block.y);
+      if (weight && block.weight) copyWeights(at, features.length, weight, done, count, block.weight, filled);
       done += count;
       filled += count;
       if (filled === BLOCK_ROWS) {
@@ -84,7 +91,8 @@ async function* blocks(
   if (row === 1) throw inputError(`${source} has no rows`);
   if (block) {
     const [, inputs] = block.x.shape;
-    yield { ...block, x: { data: block.x.data.subarray(0, filled * inputs), shape: [filled, inputs] } };
+    const x: Block["x"] = { data: block.x.data.subarray(0, filled * inputs), shape: [filled, inputs] };
+    yield { ...block, x, ...(block.weight && { weight: block.weight.subarray(0, filled) }) };
   }
 }
 
@@ -106,11 +114,13 @@ export async function openSource(source: string, options: SourceOptions = {}): P
     });
     let features: FeatureColumn[];
     let target: TargetColumn | undefined;
+    let weight: FeatureColumn | undefined;
     try {
       target = options.target === undefined ? undefined : chooseTarget(name, columns, options.target);
+      weight = options.weight === undefined ? undefined : chooseWeight(name, columns, options.weight);
       features = options.features
         ? matchFeatures(name, columns, options.features)
-        : chooseFeatures(name, columns, options.target, options.exclude ?? []);
+        : chooseFeatures(name, columns, [options.target, options.weight], options.exclude ?? []);
     } catch (error) {
       // a CSV without rows is all text, and that is not what is wrong with it
       throw (await reading(name, () => isEmpty(db, location.from))) ? inputError(`${name} has no rows`) : error;
@@ -121,7 +131,7 @@ export async function openSource(source: string, options: SourceOptions = {}): P
       get features() {
         return features.map((f) => ({ name: f.name, size: f.size ?? 0 }));
       },
-      [Symbol.asyncIterator]: () => blocks(db, name, location, features, target),
+      [Symbol.asyncIterator]: () => blocks(db, name, location, features, target, weight),
       close: () => db.closeSync(),
     };
   } catch (error) {

@@ -97,6 +97,27 @@ function copyLists(c: Chunk, index: number, { name, size, sizeOf }: FeatureColum
   }
 }
 
+/** Weights of `count` rows from `from`, which column `index` holds. */
+export function copyWeights(
+  c: Chunk,
+  index: number,
+  { name }: FeatureColumn,
+  from: number,
+  count: number,
+  to: Float64Array,
+  at: number,
+): void {
+  const vector = raw(c.chunk.getColumnVector(index));
+  const missing = nullIn(vector, from, from + count);
+  if (missing >= 0) throw bad(c, missing, name, "NULL", NO_MISSING);
+  for (let i = 0; i < count; i++) {
+    const value = vector.items[from + i]!;
+    if (!(value >= 0 && value < Infinity))
+      throw bad(c, from + i, name, `${value} is no weight`, "a weight is a number from 0");
+    to[at + i] = value;
+  }
+}
+
 /** The sizes must be known. */
 export function copyFeatures(c: Chunk, columns: readonly FeatureColumn[], span: Span): void {
   let offset = 0;

@@ -28,17 +28,7 @@ beforeAll(async () => {
   write("two.csv", "a,b,y\n1,2,u\n3,4,v\n");
   write("other.csv", "a,b,y\n1,2,u\n3,4,w\n");
   mkdirSync(join(folder, "sub"));
-  const { code } = await napier(
-    folder,
-    "train",
-    "rows.parquet",
-    "--target",
-    "colour",
-    "--epochs",
-    "1",
-    "--out",
-    "m.onnx",
-  );
+  const { code } = await napier(folder, "train", "rows.parquet", "--target", "colour", "--out", "m.onnx");
   expect(code).toBe(0);
   writeFileSync(join(folder, "cut.onnx"), readFileSync(join(folder, "m.onnx")).subarray(0, 400));
   files = readdirSync(folder).sort();
@@ -201,7 +191,7 @@ describe("train refuses", () => {
     const { code, stderr } = await napier(folder, "train", "two.csv", "--target", "y", "--validation", "0.1");
     expect(code).toBe(2);
     expect(stderr).toBe(
-      "two.csv: 2 rows, 2 features, 2 classes\nerror: validation expected a fraction that leaves rows on both sides, got 0 of 2 rows\n",
+      "two.csv: 2 rows, 2 features, 2 classes\nerror: --validation expected a fraction that leaves rows on both sides, got 0 of 2 rows\n",
     );
   });
 
@@ -271,7 +261,18 @@ describe("evaluate and predict refuse", () => {
 
 test("numbers that grow out of bounds are a failure, exit code 1", async () => {
   const source = "sql:SELECT i::FLOAT AS a, i % 2 AS y FROM range(100) t(i)";
-  const options = ["--target", "y", "--learning-rate", "1e30", "--scale", "none", "--out", "dead.onnx"];
+  const options = [
+    "--target",
+    "y",
+    "--optimizer",
+    "adamw",
+    "--learning-rate",
+    "1e30",
+    "--scale",
+    "none",
+    "--out",
+    "dead.onnx",
+  ];
   const { code, stdout, stderr } = await napier(folder, "train", source, ...options);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(

@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 
 async function shaOf(source: string, ...options: string[]): Promise<string> {
-  const args = ["--target", "colour", "--epochs", "2", "--seed", "3", "--validation", "0.2", "--json"];
+  const args = ["--target", "colour", "--seed", "3", "--validation", "0.2", "--json"];
   const { code, stdout, stderr } = await napier(folder, "train", source, ...args, ...options);
   expect(stderr).not.toContain("error");
   expect(code).toBe(0);
@@ -54,8 +54,12 @@ test("--json prints one object with these keys, and the file has that sha256", a
     rows: 600,
     features: 6,
     classes: ["blue", "green", "red"],
+    optimizer: "adamw",
     train: score,
     validation: score,
+    objective: null,
+    iterations: null,
+    converged: null,
     epochs: 3,
     seconds: expect.any(Number),
   });
@@ -77,7 +81,7 @@ test("--json prints one object with these keys, and the file has that sha256", a
 
 test("training and validation scores are those of the model on those rows", async () => {
   const halves = ["SELECT * FROM 's.parquet' LIMIT 450", "SELECT * FROM 's.parquet' OFFSET 450"];
-  const options = ["--target", "colour", "--epochs", "4", "--out", "halves.onnx", "--json"];
+  const options = ["--target", "colour", "--optimizer", "adamw", "--epochs", "4", "--out", "halves.onnx", "--json"];
   const trained = await napier(folder, "train", `sql:${halves[0]}`, "--validation", `sql:${halves[1]}`, ...options);
   const report = JSON.parse(trained.stdout);
   for (const [i, name] of (["train", "validation"] as const).entries()) {
@@ -98,7 +102,19 @@ test("training and validation scores are those of the model on those rows", asyn
 });
 
 test("a fraction's two scores add up to that of all rows", async () => {
-  const options = ["--target", "colour", "--validation", "0.2", "--epochs", "3", "--out", "fraction.onnx", "--json"];
+  const options = [
+    "--target",
+    "colour",
+    "--validation",
+    "0.2",
+    "--optimizer",
+    "adamw",
+    "--epochs",
+    "3",
+    "--out",
+    "fraction.onnx",
+    "--json",
+  ];
   const { train, validation } = JSON.parse((await napier(folder, "train", "s.csv", ...options)).stdout);
   const { stdout } = await napier(folder, "evaluate", "fraction.onnx", "s.csv", "--target", "colour", "--json");
   const all = JSON.parse(stdout);
@@ -163,18 +179,7 @@ describe("the format does not matter", () => {
 test("labels are numbers where the column holds numbers, text otherwise", async () => {
   const classes = async (label: string): Promise<unknown> => {
     const source = `sql:SELECT a, (${label}) AS y FROM (SELECT *, row_number() OVER () AS i FROM 's.parquet')`;
-    const { stdout } = await napier(
-      folder,
-      "train",
-      source,
-      "--target",
-      "y",
-      "--epochs",
-      "1",
-      "--out",
-      "l.onnx",
-      "--json",
-    );
+    const { stdout } = await napier(folder, "train", source, "--target", "y", "--out", "l.onnx", "--json");
     return JSON.parse(stdout).classes;
   };
   expect(await classes("(i % 3)::UTINYINT")).toEqual([0, 1, 2]);
@@ -185,14 +190,37 @@ test("labels are numbers where the column holds numbers, text otherwise", async 
 });
 
 test("--exclude leaves columns out", async () => {
-  const options = ["--target", "colour", "--exclude", "e,b", "--epochs", "1", "--out", "x.onnx", "--json"];
+  const options = [
+    "--target",
+    "colour",
+    "--exclude",
+    "e,b",
+    "--optimizer",
+    "adamw",
+    "--epochs",
+    "1",
+    "--out",
+    "x.onnx",
+    "--json",
+  ];
   const { stdout } = await napier(folder, "train", "rows.parquet", ...options);
   expect(JSON.parse(stdout).features).toBe(2);
   expect(fromOnnx(readFileSync(join(folder, "x.onnx"))).features.map((f) => f.name)).toEqual(["a", "c"]);
 });
 
 test("Ctrl-C saves the best model so far and exits with 130", async () => {
-  const options = ["--target", "colour", "--validation", "0.2", "--epochs", "100000", "--out", "stopped.onnx"];
+  const options = [
+    "--target",
+    "colour",
+    "--validation",
+    "0.2",
+    "--optimizer",
+    "adamw",
+    "--epochs",
+    "100000",
+    "--out",
+    "stopped.onnx",
+  ];
   const { code, stdout, stderr } = await napierInterrupted(folder, /^epoch 1\//m, "train", "s.csv", ...options);
   expect(stderr).toMatch(/^interrupted after \d+ epochs; the best model so far is saved to stopped\.onnx, of epoch /m);
   expect(stderr).toMatch(/^hint: use it as it is, or run the same command again to train all 100,000 epochs$/m);
@@ -210,6 +238,8 @@ test("without --json the result is a few lines", async () => {
     "colour",
     "--validation",
     "0.2",
+    "--hidden",
+    "6",
     "--epochs",
     "2",
   );

@@ -24,7 +24,7 @@ export function rangeError(
 }
 
 /** Something that can't be used any more. */
-export function stateError(caller: Caller, name: string, expected: string, got: string, todo: string): Error {
+export function stateError(caller: Caller, name: string, expected: string, got: string, todo?: string): Error {
   return new Error(message(caller, name, expected, got, todo));
 }
 

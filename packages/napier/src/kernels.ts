@@ -78,6 +78,33 @@ interface Named {
   move_rows_f32(out: number, x: number, rows: number, columns: number, outStride: number, xStride: number): void;
   relu_f32(out: number, x: number, count: number): void;
   relu_backward_f32(dx: number, g: number, out: number, count: number): void;
+  softmax_regression(
+    losses: number,
+    sums: number,
+    x: number,
+    targets: number,
+    weights: number,
+    w: number,
+    center: number,
+    factor: number,
+    shift: number,
+    scratch: number,
+    rows: number,
+    inputs: number,
+    classes: number,
+  ): void;
+  regression_scratch_bytes(inputs: number, classes: number): number;
+  regression_moments(
+    sizes: number,
+    squares: number,
+    totals: number,
+    x: number,
+    weights: number,
+    center: number,
+    factor: number,
+    rows: number,
+    inputs: number,
+  ): void;
   adamw_f32(
     w: number,
     mean: number,

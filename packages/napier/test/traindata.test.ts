@@ -1,14 +1,26 @@
 import { describe, expect, test } from "vitest";
 import { normals } from "../../../tools/hostile.ts";
 import { linear } from "../src/linear.ts";
-import { rng } from "../src/rng.ts";
 import { initialLayers, layerSizes, pack, unpack } from "../src/train/layers.ts";
+import type { Matrix } from "../src/train/matrix.ts";
 import { Network } from "../src/train/mlp.ts";
-import { scalingOf } from "../src/train/scale.ts";
-import { allRows, epochOrder, split } from "../src/train/shuffle.ts";
-import { blobs, matrix } from "./blobs.ts";
+import { Rows } from "../src/train/rows.ts";
+import { type Scaling, scalingOf } from "../src/train/scale.ts";
+import { allRows, epochWindows, heldRows } from "../src/train/shuffle.ts";
+import { tableOf } from "../src/train/source.ts";
+import { matrix } from "./blobs.ts";
 
 const pace = async (): Promise<void> => {};
+
+/** The scaling of a matrix, by all its rows but those that are held. */
+const scaling = (
+  x: Matrix,
+  kind: Scaling["kind"],
+  held?: (block: number, count: number) => Uint8Array,
+): Promise<Scaling> => {
+  const table = tableOf(x, new Array<number>(x.shape[0]).fill(0), undefined);
+  return scalingOf(new Rows(table, { classes: [0], held }, "fit", "y"), x.shape[1], kind, pace);
+};
 
 describe("the gradient of a whole network", () => {
   test.each([[[]], [[7]], [[11, 6]]])("hidden %j: against central differences in f64", (hidden) => {
@@ -72,31 +84,31 @@ describe("scaling", () => {
   const x = matrix([1, 5, -2, 2, 5, 4, 3, 5, 0, 6, 5, 4], 3);
 
   test("standard: mean 0, standard deviation 1; a constant column keeps its unit", async () => {
-    const { center, factor } = await scalingOf(x, allRows(4), "standard", pace);
+    const { center, factor } = await scaling(x, "standard");
     expect(center).toEqual(Float32Array.of(3, 5, 1.5));
     expect(factor).toEqual(Float32Array.of(1 / Math.sqrt(3.5), 1, 1 / Math.sqrt(6.75)));
   });
 
   test("minmax: 0 to 1; a constant column becomes 0", async () => {
-    const { center, factor } = await scalingOf(x, allRows(4), "minmax", pace);
+    const { center, factor } = await scaling(x, "minmax");
     expect(center).toEqual(Float32Array.of(1, 5, -2));
     expect(factor).toEqual(Float32Array.of(1 / 5, 1, 1 / 6));
   });
 
   test("none: as they are", async () => {
-    const scaling = await scalingOf(x, allRows(4), "none", pace);
-    expect(scaling).toEqual({ kind: "none", center: new Float32Array(3), factor: Float32Array.of(1, 1, 1) });
+    const none = await scaling(x, "none");
+    expect(none).toEqual({ kind: "none", center: new Float32Array(3), factor: Float32Array.of(1, 1, 1) });
   });
 
   test("looks at the given rows only", async () => {
-    const { center } = await scalingOf(x, Uint32Array.of(1, 2), "minmax", pace);
+    const { center } = await scaling(x, "minmax", () => Uint8Array.of(1, 0, 0, 1));
     expect(center).toEqual(Float32Array.of(2, 5, 0));
   });
 
   test("a constant that is no short fraction, and a spread whose inverse leaves f32", async () => {
     const columns = matrix([0.1, 0, 0.1, 2 ** -140, 0.1, 0], 2);
     for (const kind of ["standard", "minmax"] as const) {
-      const { center, factor } = await scalingOf(columns, allRows(3), kind, pace);
+      const { center, factor } = await scaling(columns, kind);
       expect(factor).toEqual(Float32Array.of(1, 1));
       expect(center[0]).toBe(Math.fround(0.1));
     }
@@ -107,16 +119,28 @@ describe("scaling", () => {
     const values = new Float32Array(8192).fill(1);
     values[4095] = 2 ** 60;
     values[8191] = -(2 ** 60);
-    const { center } = await scalingOf(matrix(values, 1), allRows(8192), "standard", pace);
+    const { center } = await scaling(matrix(values, 1), "standard");
     expect(center[0]).toBe(1);
   });
 
   test("a large offset does not swallow the deviation", async () => {
     const values = Float32Array.from({ length: 1000 }, (_, i) => 2 ** 23 + (i % 2));
-    const { center, factor } = await scalingOf(matrix(values, 1), allRows(1000), "standard", pace);
+    const { center, factor } = await scaling(matrix(values, 1), "standard");
     expect([center[0], factor[0]]).toEqual([2 ** 23, 2]); // the mean, 2^23 + 1/2, to even
   });
 });
+
+/** Rows that a fraction holds, of all blocks. */
+function heldOf(rows: number, fraction: number, seed: number): number[] {
+  const held: number[] = [];
+  for (let first = 0; first < rows; first += 4096) {
+    const block = heldRows(first / 4096, Math.min(4096, rows - first), fraction, seed);
+    block.forEach((is, i) => {
+      if (is === 1) held.push(first + i);
+    });
+  }
+  return held;
+}
 
 describe("the split", () => {
   test.each([
@@ -126,88 +150,52 @@ describe("the split", () => {
     [60000, 0.1],
     [9000, 0.999],
   ])("%i rows, %f", (rows, fraction) => {
-    const { training, validation } = split(rows, fraction, 3);
-    expect(validation).toHaveLength(Math.round(rows * fraction));
-    expect([...training, ...validation].sort((a, b) => a - b)).toEqual([...allRows(rows)]);
-    expect(training).toEqual(training.slice().sort());
-    expect(validation).toEqual(validation.slice().sort());
+    expect(heldOf(rows, fraction, 3)).toHaveLength(Math.round(rows * fraction));
   });
 
   test("a block's share depends on the seed and the rows up to its end, not on what follows: a stream gives the same", () => {
-    const firstBlocks = (rows: number, seed: number): number[] =>
-      [...split(rows, 0.1, seed).validation].filter((row) => row < 8192);
+    const firstBlocks = (rows: number, seed: number): number[] => heldOf(rows, 0.1, seed).filter((row) => row < 8192);
     expect(firstBlocks(8192, 1)).toEqual(firstBlocks(50000, 1));
     expect(firstBlocks(8192, 1)).not.toEqual(firstBlocks(8192, 2));
   });
 
   test("every row is as likely", () => {
     const counts = new Int32Array(100);
-    for (let seed = 0; seed < 2000; seed++) for (const row of split(100, 0.3, seed).validation) counts[row]++;
+    for (let seed = 0; seed < 2000; seed++) for (const row of heldOf(100, 0.3, seed)) counts[row]++;
     // binomial: mean 600, deviation √(2000 · 0.3 · 0.7) = 20.5; five of them
     for (const count of counts) expect(Math.abs(count - 600)).toBeLessThan(103);
   });
 });
 
+/** The rows in the order of an epoch, by windows; a block's k-th row is 4096·block + k. */
+function orderOf(counts: readonly number[], seed: number, epoch: number): number[][] {
+  return [...epochWindows(counts, seed, epoch)].map(({ blocks, order }) => {
+    const rows = [...blocks].flatMap((block) => [...allRows(counts[block])].map((k) => 4096 * block + k));
+    return [...order].map((k) => rows[k]);
+  });
+}
+
 describe("the order of an epoch", () => {
   test.each([1, 2, 4095, 4096, 4097, 20000])(
     "is a permutation of %i rows, another in every epoch and for every seed",
     (rows) => {
-      const order = epochOrder(allRows(rows), 1, 1);
-      expect(order.slice().sort()).toEqual(allRows(rows));
-      expect(epochOrder(allRows(rows), 1, 1)).toEqual(order);
+      const counts = Array.from({ length: Math.ceil(rows / 4096) }, (_, b) => Math.min(4096, rows - 4096 * b));
+      const order = orderOf(counts, 1, 1).flat();
+      expect(Uint32Array.from(order).sort()).toEqual(allRows(rows));
+      expect(orderOf(counts, 1, 1).flat()).toEqual(order);
       if (rows < 100) return;
-      expect(epochOrder(allRows(rows), 1, 2)).not.toEqual(order);
-      expect(epochOrder(allRows(rows), 2, 1)).not.toEqual(order);
+      expect(orderOf(counts, 1, 2).flat()).not.toEqual(order);
+      expect(orderOf(counts, 2, 1).flat()).not.toEqual(order);
     },
   );
 
   test("mixes inside windows of 16 blocks, so that 16 blocks in memory are enough", () => {
-    const rows = allRows(40 * 4096).filter((row) => row % 10 > 0);
-    const order = epochOrder(rows, 4, 1);
-    expect(order.slice().sort()).toEqual(rows);
-    const blocks = [...order].map((row) => Math.floor(row / 4096));
-    const windows: Set<number>[] = [];
-    for (const block of blocks) {
-      const current = windows.at(-1);
-      if (current && (current.has(block) || current.size < 16)) current.add(block);
-      else windows.push(new Set([block]));
-    }
-    expect(windows.map((window) => window.size)).toEqual([16, 16, 8]);
+    const windows = orderOf(new Array<number>(40).fill(3686), 4, 1);
+    const blocks = windows.map((rows) => rows.map((row) => Math.floor(row / 4096)));
+    expect(blocks.map((window) => new Set(window).size)).toEqual([16, 16, 8]);
+    expect(new Set(blocks.flat()).size).toBe(40);
     // half of a window has rows of all its blocks
-    expect(new Set(blocks.slice(0, 8 * 3686))).toHaveLength(16);
-    expect([...windows[0]].sort((a, b) => a - b)).not.toEqual(Array.from({ length: 16 }, (_, block) => block));
+    expect(new Set(blocks[0].slice(0, 8 * 3686)).size).toBe(16);
+    expect([...new Set(blocks[0])].sort((a, b) => a - b)).not.toEqual(Array.from({ length: 16 }, (_, block) => block));
   });
-});
-
-describe("initial weights", () => {
-  test("zeros for a linear model", () => {
-    expect(initialLayers(layerSizes(3, [], 2), 1)).toEqual([
-      { weight: new Float32Array(6), bias: new Float32Array(2), inputs: 3, outputs: 2 },
-    ]);
-  });
-
-  test("uniform within 1/√inputs for an MLP", () => {
-    const [first, second] = initialLayers(layerSizes(25, [400], 2), 1);
-    for (const [{ weight, bias }, bound] of [
-      [first, 1 / 5],
-      [second, 1 / 20],
-    ] as const) {
-      const all = [...weight, ...bias];
-      expect(Math.max(...all.map(Math.abs))).toBeLessThanOrEqual(bound);
-      expect(Math.max(...all)).toBeGreaterThan(0.98 * bound);
-      expect(Math.min(...all)).toBeLessThan(-0.98 * bound);
-    }
-  });
-
-  test("streams of one seed share no word of state", () => {
-    const words = (stream: number): number[] => {
-      const random = rng(1, stream);
-      return Array.from({ length: 8 }, () => random.next());
-    };
-    expect(new Set([...words(0), ...words(4), ...words(8), ...words(12)])).toHaveLength(32);
-  });
-});
-
-test("blobs are the same on every call", () => {
-  expect(blobs(10, 3, 2, 1)).toEqual(blobs(10, 3, 2, 1));
 });

@@ -8,7 +8,7 @@ const y = ["a", "b", "a"];
 /** What each wrong option says; the rest of the options is sound. */
 const WRONG: [string, Record<string, unknown>, ErrorConstructor][] = [
   [
-    "fit: options expected only x, y, hidden, validation, epochs, batchSize, learningRate, weightDecay, scale, seed, features, loss, pool, signal, onProgress, got batchsize; did you mean batchSize",
+    "fit: options expected only x, y, sampleWeight, source, hidden, optimizer, validation, classWeight, warmStart, scale, seed, features, pool, signal, onProgress, C, tolerance, maxIterations, epochs, batchSize, learningRate, weightDecay, loss, got batchsize; did you mean batchSize",
     { batchsize: 3 },
     TypeError,
   ],
@@ -96,7 +96,7 @@ const WRONG: [string, Record<string, unknown>, ErrorConstructor][] = [
     { validation: 0.1 },
     RangeError,
   ],
-  ['fit: validation expected a fraction or { x, y }, got "10%"', { validation: "10%" }, TypeError],
+  ['fit: validation expected a fraction, { x, y } or a source, got "10%"', { validation: "10%" }, TypeError],
   [
     "fit: validation.x expected { data, shape }, got undefined; fromRows(rows) makes it from number[][]",
     { validation: {} },

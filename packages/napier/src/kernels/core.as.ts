@@ -1,7 +1,5 @@
 // The family that every program needs, with losses.as.ts. Each kernel: (out, …inputs, …saved, …numbers, rows, classes), row-major, in elements
 // of its dtype.
-export { exp_f64 } from "./exp.as";
-export { log_f64 } from "./log1p.as";
 export { log_sum_exp_f32, log_sum_exp_f64 } from "./logsumexp.as";
 export {
   log_sum_exp_backward_f32, log_sum_exp_backward_f64,

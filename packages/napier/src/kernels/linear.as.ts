@@ -2,3 +2,4 @@
 export { linear_f32, linear_backward_weight_f32, transpose_panels_f32 } from "./matmul.as";
 export { move_rows_f32, relu_backward_f32, relu_f32, scale_rows_f32 } from "./rows.as";
 export { adamw_f32 } from "./optimizer.as";
+export { regression_moments, regression_scratch_bytes, softmax_regression } from "./regression.as";

@@ -5,10 +5,12 @@ export type { Labels } from "./labels.ts";
 export type { Layer } from "./layers.ts";
 export type { Feature, Label, Matrix } from "./matrix.ts";
 export { Model, type ModelParts, type ModelReliabilityOptions, type Scores } from "./model.ts";
-export type { FitOptions, Progress } from "./options.ts";
+export type { FitData, FitOptions, FitSettings, Progress } from "./options.ts";
 export { type Reliability, type ReliabilityBin, type ReliabilityOptions, reliability } from "./reliability.ts";
 export type { Scaling } from "./scale.ts";
 export type { Score } from "./score.ts";
+export type { Block, Source } from "./source.ts";
+export type { CheckpointStore } from "./store.ts";
 export {
   type FoundTemperature,
   type TemperatureLimit,

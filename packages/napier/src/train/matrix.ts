@@ -47,20 +47,19 @@ export function nameColumn(features: readonly Feature[], column: number): string
   return `column ${column}`;
 }
 
-/** Throws at the first value in these rows that is no number, or not finite as an f32. */
+/** Throws at the first value that is no number, or not finite as an f32; `first` is the number of the first row. */
 export function checkValues(
   caller: Caller,
   argument: string,
   { data, shape }: Matrix,
   features: readonly Feature[],
   first: number,
-  count: number,
 ): void {
   const columns = shape[1];
   const numbers = !Array.isArray(data);
-  for (let k = first * columns, end = k + count * columns; k < end; k++) {
+  for (let k = 0; k < data.length; k++) {
     if (Math.abs(data[k]) < F32_END && (numbers || typeof data[k] === "number")) continue;
-    const where = `at row ${Math.floor(k / columns)}, ${nameColumn(features, k % columns)}`;
+    const where = `at row ${first + Math.floor(k / columns)}, ${nameColumn(features, k % columns)}`;
     const value = typeof data[k] === "string" ? JSON.stringify(data[k]) : data[k];
     throw rangeError(caller, argument, "finite numbers within f32", words(`${value} ${where}`));
   }

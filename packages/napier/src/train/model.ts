@@ -93,7 +93,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     const network = this.#network(rows);
     for (let first = 0; first < rows; first += SCORE_ROWS) {
       const count = Math.min(SCORE_ROWS, rows - first);
-      putRows(network, x, null, first, count);
+      putRows(network, x, first, count);
       network.forward(count);
       each(network, first, count);
     }
@@ -197,7 +197,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
     let correct = 0;
     for (let first = 0; first < rows; first += SCORE_ROWS) {
       const count = Math.min(SCORE_ROWS, rows - first);
-      const part = scoreRows(network, x, targets, null, first, count);
+      const part = scoreRows(network, x, targets, first, count);
       if (temperature === 1) loss += part.loss;
       else {
         const logits = space.f32.subarray(at.logits / 4, at.logits / 4 + count * classes);

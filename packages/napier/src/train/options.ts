@@ -1,42 +1,73 @@
-import { type Caller, checkOneOf, checkOptions, rangeError, typeError, words } from "../check.ts";
 import type { Pool } from "../pool.ts";
-import { checkLabels, type Labels } from "./labels.ts";
-import { checkMatrix, type Feature, type Label, type Matrix } from "./matrix.ts";
+import type { Labels } from "./labels.ts";
+import type { Feature, Label, Matrix } from "./matrix.ts";
 import type { Model } from "./model.ts";
 import type { Scaling } from "./scale.ts";
 import type { Score } from "./score.ts";
+import type { Source } from "./source.ts";
 
-export interface FitOptions<L extends Label = Label> {
-  /** [rows, features] */
-  x: Matrix;
-  /** The class of each row. */
-  y: Labels<L>;
+/** The rows to train on: in memory, or read block by block. */
+export type FitData<L extends Label = Label> =
+  | {
+      /** [rows, features] */
+      x: Matrix;
+      /** The class of each row. */
+      y: Labels<L>;
+      /** How much each row counts, from 0; all alike by default. */
+      sampleWeight?: readonly number[] | Float32Array | Float64Array | undefined;
+      source?: undefined;
+    }
+  | {
+      /** Read again for every pass; mini-batches need its `block` method. */
+      source: Source<L>;
+      x?: undefined;
+      y?: undefined;
+      sampleWeight?: undefined;
+    };
+
+export interface FitSettings<L extends Label = Label> {
   /** Widths of the hidden layers; [] (the default) is a linear model. */
   hidden?: readonly number[];
-  /** A fraction of the rows in (0, 1), or a set of its own. */
-  validation?: number | { x: Matrix; y: Labels<L> };
-  /** 15 by default. */
-  epochs?: number;
-  /** Rows of a step, 128 by default. */
-  batchSize?: number;
-  /** AdamW's, 0.001 by default. */
-  learningRate?: number;
-  /** AdamW's, on weights and not on biases, 0.01 by default. */
-  weightDecay?: number;
+  /** "lbfgs" (linear models only, and their default) trains to the optimum; the others by mini-batches, "adamw" by default. */
+  optimizer?: "lbfgs" | "adamw" | "adam" | "sgd";
+  /** A fraction of the rows in (0, 1), or rows of their own. */
+  validation?: number | { x: Matrix; y: Labels<L> } | Source<L>;
+  /** What a row of a class counts, by its label, 1 where it is not named; "balanced": rows / (classes · rows of the class). */
+  classWeight?: "balanced" | Readonly<Record<string, number>>;
+  /** Where training begins; same classes and layers. */
+  warmStart?: Model<L>;
   /** How features are scaled, by what the training rows show; "standard" by default. */
   scale?: Scaling["kind"];
   /** An integer from 0 to 2^32 − 1, 0 by default. */
   seed?: number;
   /** Names for the model; the sizes add up to the columns of x. One feature "x" by default. */
   features?: readonly Feature[];
-  /** "naive-f32" is the textbook formula in f32, and dies as it does; for demonstrations only. */
-  loss?: "cross-entropy" | "naive-f32";
   /** Threads to train on, from `createPool`; steps too small to gain stay on the caller's. */
   pool?: Pool;
   /** Aborts: the promise rejects with the signal's reason. */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
+
+  /** lbfgs: the inverse strength of the penalty ‖W‖² / (2·C·Σ weights), as scikit-learn's; 1 by default, Infinity for none. */
+  C?: number;
+  /** lbfgs: it ends where no entry of the gradient is above tolerance·objective; 1e-6 by default. */
+  tolerance?: number;
+  /** lbfgs: 1000 by default. */
+  maxIterations?: number;
+
+  /** 15 by default. */
+  epochs?: number;
+  /** Rows of a step, 128 by default. */
+  batchSize?: number;
+  /** 0.001 by default. */
+  learningRate?: number;
+  /** AdamW's, on weights and not on biases, 0.01 by default. */
+  weightDecay?: number;
+  /** "naive-f32" is the textbook formula in f32, and dies as it does; for demonstrations only. */
+  loss?: "cross-entropy" | "naive-f32";
 }
+
+export type FitOptions<L extends Label = Label> = FitData<L> & FitSettings<L>;
 
 /** Steps are reported at most every 100 ms, and the first one whose loss is not finite. */
 export type Progress =
@@ -67,98 +98,32 @@ export type Progress =
       best: boolean;
       /** the best model so far */
       model: () => Model;
+    }
+  | {
+      /** of lbfgs */
+      kind: "iteration";
+      iteration: number;
+      maxIterations: number;
+      /** mean NLL and penalty */
+      objective: number;
+      /** the largest entry of its gradient, and where training ends */
+      gradientNorm: number;
+      tolerance: number;
+      /** since training began */
+      seconds: number;
+      /** the model so far */
+      model: () => Model;
+    }
+  | {
+      /** of lbfgs, once, at the end */
+      kind: "end";
+      iterations: number;
+      objective: number;
+      gradientNorm: number;
+      /** whether the gradient is as small as `tolerance` asks */
+      converged: boolean;
+      /** of the model, its weights rounded to f32 */
+      validation?: Score;
+      seconds: number;
+      model: () => Model;
     };
-
-const NAMES: readonly (keyof FitOptions)[] = [
-  ...(["x", "y", "hidden", "validation", "epochs", "batchSize", "learningRate", "weightDecay", "scale"] as const),
-  ...(["seed", "features", "loss", "pool", "signal", "onProgress"] as const),
-];
-
-function checkInteger(caller: Caller, name: string, value: unknown, from: number, to: number): void {
-  if (Number.isInteger(value) && (value as number) >= from && (value as number) <= to) return;
-  const range = to < Number.MAX_SAFE_INTEGER ? `from ${from} to ${to}` : `from ${from}`;
-  throw rangeError(caller, name, `an integer ${range}`, value);
-}
-
-function checkRate(caller: Caller, name: string, value: unknown, zero: boolean): void {
-  if (typeof value === "number" && value < Infinity && (zero ? value >= 0 : value > 0)) return;
-  throw rangeError(caller, name, zero ? "a finite number from 0" : "a finite number above 0", value);
-}
-
-function checkFeatures(caller: Caller, features: unknown, columns: number): void {
-  if (!Array.isArray(features)) throw typeError(caller, "features", "an array of { name, size }", features);
-  let sum = 0;
-  features.forEach((feature, n) => {
-    if (typeof feature?.name !== "string") throw typeError(caller, `features[${n}].name`, "a string", feature?.name);
-    checkInteger(caller, `features[${n}].size`, feature.size, 1, Number.MAX_SAFE_INTEGER);
-    sum += feature.size;
-  });
-  if (sum !== columns) throw rangeError(caller, "features", `sizes that add up to ${columns}`, sum);
-}
-
-type Defaulted =
-  | "hidden"
-  | "epochs"
-  | "batchSize"
-  | "learningRate"
-  | "weightDecay"
-  | "scale"
-  | "seed"
-  | "features"
-  | "loss";
-
-/** The options with their defaults; throws on all that can be seen without reading the numbers of x. */
-export function checkFit<L extends Label>(
-  options: FitOptions<L>,
-): FitOptions<L> & Required<Pick<FitOptions<L>, Defaulted>> {
-  const caller = "fit";
-  checkOptions(caller, options, NAMES);
-  const { x, y, validation, signal, onProgress } = options;
-  checkMatrix(caller, "x", x);
-  const [rows, columns] = x.shape;
-  if (rows === 0) throw rangeError(caller, "x", "at least 1 row", 0);
-  if (columns === 0) throw rangeError(caller, "x", "at least 1 feature", 0);
-  checkLabels(caller, "y", y, rows);
-  const { hidden = [], epochs = 15, batchSize = 128, learningRate = 1e-3, weightDecay = 0.01 } = options;
-  const { scale = "standard", seed = 0, features = [{ name: "x", size: columns }], loss = "cross-entropy" } = options;
-  if (!Array.isArray(hidden)) throw typeError(caller, "hidden", "an array of layer widths", hidden);
-  hidden.forEach((width, l) => {
-    checkInteger(caller, `hidden[${l}]`, width, 1, Number.MAX_SAFE_INTEGER);
-  });
-  checkInteger(caller, "epochs", epochs, 1, Number.MAX_SAFE_INTEGER);
-  checkInteger(caller, "batchSize", batchSize, 1, Number.MAX_SAFE_INTEGER);
-  checkRate(caller, "learningRate", learningRate, false);
-  checkRate(caller, "weightDecay", weightDecay, true);
-  checkOneOf(caller, "scale", scale, ["standard", "minmax", "none"]);
-  checkInteger(caller, "seed", seed, 0, 4294967295);
-  checkFeatures(caller, features, columns);
-  checkOneOf(caller, "loss", loss, ["cross-entropy", "naive-f32"]);
-  if (typeof validation === "number") {
-    if (!(validation > 0 && validation < 1)) {
-      throw rangeError(caller, "validation", "a fraction between 0 and 1, both excluded", validation);
-    }
-    const held = Math.round(rows * validation);
-    if (held === 0 || held === rows) {
-      throw rangeError(
-        caller,
-        "validation",
-        "a fraction that leaves rows on both sides",
-        words(`${held} of ${rows} rows`),
-      );
-    }
-  } else if (validation !== undefined) {
-    if (typeof validation !== "object" || validation === null) {
-      throw typeError(caller, "validation", "a fraction or { x, y }", validation);
-    }
-    checkMatrix(caller, "validation.x", validation.x, columns);
-    if (validation.x.shape[0] === 0) throw rangeError(caller, "validation.x", "at least 1 row", 0);
-    checkLabels(caller, "validation.y", validation.y, validation.x.shape[0]);
-  }
-  if (signal !== undefined && typeof signal?.throwIfAborted !== "function") {
-    throw typeError(caller, "signal", "an AbortSignal", signal);
-  }
-  if (onProgress !== undefined && typeof onProgress !== "function") {
-    throw typeError(caller, "onProgress", "a function", onProgress);
-  }
-  return { ...options, hidden, epochs, batchSize, learningRate, weightDecay, scale, seed, features, loss };
-}

@@ -1,5 +1,4 @@
-import type { Matrix } from "./matrix.ts";
-import { BLOCK } from "./shuffle.ts";
+import type { Rows } from "./rows.ts";
 
 /** x → (x − center)·factor, each step rounded to f32. */
 export interface Scaling {
@@ -8,34 +7,34 @@ export interface Scaling {
   readonly factor: Float32Array;
 }
 
-/** Calls `each` with where every row starts in the data, and `end` after each block. */
-type Walk = (each: (from: number) => void, end?: () => void) => Promise<void>;
+/** Calls `each` with every training row's data and where it starts in it, and `end` after each block. */
+type Walk = (each: (data: Float32Array, from: number) => void, end?: () => void) => Promise<void>;
 
 /** Adds a row's terms to the sums. */
-type AddRow = (sums: Float64Array, from: number) => void;
+type AddRow = (sums: Float64Array, data: Float32Array, from: number) => void;
 
 /** Mean over the rows: sums over the rows of a block, then over the blocks in order, so that a stream of blocks gives the same bits. */
-async function meanOf(walk: Walk, rows: number, columns: number, add: AddRow): Promise<Float64Array> {
+async function meanOf(walk: Walk, rows: () => number, columns: number, add: AddRow): Promise<Float64Array> {
   const total = new Float64Array(columns);
   const partial = new Float64Array(columns);
   await walk(
-    (from) => add(partial, from),
+    (data, from) => add(partial, data, from),
     () => {
       for (let j = 0; j < columns; j++) total[j] += partial[j];
       partial.fill(0);
     },
   );
-  return total.map((sum) => sum / rows);
+  return total.map((sum) => sum / rows());
 }
 
 /** Mean and (population) standard deviation of each column. A constant column's sums are exact up to 2^29 rows: it gets 0. */
-async function standard({ data, shape: [, columns] }: Matrix, walk: Walk, rows: number): Promise<Float64Array[]> {
-  const mean = await meanOf(walk, rows, columns, (sums, from) => {
-    for (let j = 0; j < columns; j++) sums[j] += Math.fround(data[from + j]);
+async function standard(walk: Walk, rows: () => number, columns: number): Promise<Float64Array[]> {
+  const mean = await meanOf(walk, rows, columns, (sums, data, from) => {
+    for (let j = 0; j < columns; j++) sums[j] += data[from + j];
   });
-  const variance = await meanOf(walk, rows, columns, (sums, from) => {
+  const variance = await meanOf(walk, rows, columns, (sums, data, from) => {
     for (let j = 0; j < columns; j++) {
-      const deviation = Math.fround(data[from + j]) - mean[j];
+      const deviation = data[from + j] - mean[j];
       sums[j] += deviation * deviation;
     }
   });
@@ -43,12 +42,12 @@ async function standard({ data, shape: [, columns] }: Matrix, walk: Walk, rows: 
 }
 
 /** Least value and range of each column. */
-async function minmax({ data, shape: [, columns] }: Matrix, walk: Walk): Promise<Float64Array[]> {
+async function minmax(walk: Walk, columns: number): Promise<Float64Array[]> {
   const least = new Float64Array(columns).fill(Infinity);
   const largest = new Float64Array(columns).fill(-Infinity);
-  await walk((from) => {
+  await walk((data, from) => {
     for (let j = 0; j < columns; j++) {
-      const value = Math.fround(data[from + j]);
+      const value = data[from + j];
       if (value < least[j]) least[j] = value;
       if (value > largest[j]) largest[j] = value;
     }
@@ -57,27 +56,31 @@ async function minmax({ data, shape: [, columns] }: Matrix, walk: Walk): Promise
 }
 
 /**
- * Scaling computed over these rows, in f64, then rounded to f32: "standard" gives mean 0 and standard deviation 1,
- * "minmax" gives 0 to 1. A column without spread keeps its unit: factor 1. `rows` ascend.
+ * Scaling computed over the rows that are not held for validation, in f64, then rounded to f32: "standard" gives mean 0
+ * and standard deviation 1, "minmax" gives 0 to 1. A column without spread keeps its unit: factor 1.
  */
 export async function scalingOf(
-  x: Matrix,
-  rows: Uint32Array,
+  rows: Pick<Rows, "blocks">,
+  columns: number,
   kind: Scaling["kind"],
   pace: () => Promise<void>,
 ): Promise<Scaling> {
-  const columns = x.shape[1];
   const factor = new Float32Array(columns).fill(1);
   if (kind === "none") return { kind, center: new Float32Array(columns), factor };
-  const rest = Math.max(1, Math.floor(1e6 / columns)); // rows in a few ms
+  let seen = 0;
   const walk: Walk = async (each, end) => {
-    for (let k = 0; k < rows.length; k++) {
-      each(rows[k] * columns);
-      if (k + 1 === rows.length || Math.floor(rows[k] / BLOCK) < Math.floor(rows[k + 1] / BLOCK)) end?.();
-      if (k % rest === 0) await pace();
+    seen = 0;
+    for await (const { x, count, held } of rows.blocks()) {
+      for (let i = 0; i < count; i++) {
+        if (held?.[i] === 1) continue;
+        each(x, i * columns);
+        seen++;
+      }
+      end?.();
+      await pace();
     }
   };
-  const [center, spread] = kind === "minmax" ? await minmax(x, walk) : await standard(x, walk, rows.length);
+  const [center, spread] = kind === "minmax" ? await minmax(walk, columns) : await standard(walk, () => seen, columns);
   spread.forEach((width, j) => {
     const inverse = Math.fround(1 / width);
     // a spread so small that its inverse leaves f32 counts as none

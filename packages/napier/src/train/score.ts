@@ -1,5 +1,6 @@
 import { copyRow, type Matrix } from "./matrix.ts";
 import type { Network } from "./mlp.ts";
+import type { RowBlock } from "./rows.ts";
 
 /** Rows whose losses are summed before the sums are: the same for every batch size, so NLLs have the same bits. */
 export const SCORE_ROWS = 256;
@@ -9,22 +10,23 @@ export interface Score {
   readonly accuracy: number;
 }
 
-/** Puts rows[first …] at the network's entrance; without `rows`, the rows themselves. */
-export function putRows(network: Network, x: Matrix, rows: Uint32Array | null, first: number, count: number): void {
+/** Puts rows first … of a matrix at the network's entrance. */
+export function putRows(network: Network, x: Matrix, first: number, count: number): void {
   const at = network.at.raw / 4;
   const columns = x.shape[1];
-  for (let i = 0; i < count; i++) copyRow(network.space.f32, at + i * columns, x, rows ? rows[first + i] : first + i);
+  for (let i = 0; i < count; i++) copyRow(network.space.f32, at + i * columns, x, first + i);
 }
 
-export function putTargets(
-  network: Network,
-  y: Int32Array,
-  rows: Uint32Array | null,
-  first: number,
-  count: number,
+/** Puts row `row` of a block, and its target, at place i of the network's entrance. */
+export function putRow(
+  { space, at, sizes: [{ inputs }] }: Network,
+  i: number,
+  { x, targets }: RowBlock,
+  row: number,
 ): void {
-  const at = network.at.targets / 4;
-  for (let i = 0; i < count; i++) network.space.i32[at + i] = y[rows ? rows[first + i] : first + i];
+  const from = row * inputs;
+  space.f32.set(x.subarray(from, from + inputs), at.raw / 4 + i * inputs);
+  space.i32[at.targets / 4 + i] = targets[row];
 }
 
 /** The class with the largest logit, the first one of equals. */
@@ -52,17 +54,16 @@ export function sumLosses(network: Network, count: number): number {
   return sum;
 }
 
-/** Loss and hits of up to SCORE_ROWS rows. */
+/** Loss and hits of up to SCORE_ROWS rows of a matrix. */
 export function scoreRows(
   network: Network,
   x: Matrix,
   y: Int32Array,
-  rows: Uint32Array | null,
   first: number,
   count: number,
 ): { loss: number; correct: number } {
-  putRows(network, x, rows, first, count);
-  putTargets(network, y, rows, first, count);
+  putRows(network, x, first, count);
+  network.space.i32.set(y.subarray(first, first + count), network.at.targets / 4);
   network.forward(count);
   const correct = countCorrect(network, count);
   const { losses, rounded, logits, targets } = network.at;

@@ -28,53 +28,34 @@ export function allRows(count: number): Uint32Array<ArrayBuffer> {
 }
 
 /**
- * Rows for training and for validation, each in ascending order. Every block gives its share, chosen by the seed and
+ * Which rows of a block are held for validation: 1 for each of them. Every block gives its share, chosen by the seed and
  * the block's number alone; the shares add up to round(rows·fraction).
  */
-export function split(
-  rows: number,
-  fraction: number,
-  seed: number,
-): { training: Uint32Array; validation: Uint32Array } {
-  const total = Math.round(rows * fraction);
-  const training = new Uint32Array(rows - total);
-  const validation = new Uint32Array(total);
-  let t = 0;
-  let v = 0;
-  for (let first = 0; first < rows; first += BLOCK) {
-    const count = Math.min(BLOCK, rows - first);
-    const share = Math.round((first + count) * fraction) - v;
-    const order = allRows(count);
-    shuffle(order, 0, count, rng(seed, STREAM.split(first / BLOCK)));
-    const chosen = new Uint8Array(count);
-    for (let k = 0; k < share; k++) chosen[order[k]] = 1;
-    for (let i = 0; i < count; i++) {
-      if (chosen[i]) validation[v++] = first + i;
-      else training[t++] = first + i;
-    }
-  }
-  return { training, validation };
+export function heldRows(block: number, count: number, fraction: number, seed: number): Uint8Array<ArrayBuffer> {
+  const first = block * BLOCK;
+  const share = Math.round((first + count) * fraction) - Math.round(first * fraction);
+  const order = allRows(count);
+  shuffle(order, 0, count, rng(seed, STREAM.split(block)));
+  const held = new Uint8Array(count);
+  for (let k = 0; k < share; k++) held[order[k]] = 1;
+  return held;
 }
 
-/** The order of an epoch: blocks permuted, then rows mixed inside windows of 16 blocks. `rows` ascend. */
-export function epochOrder(rows: Uint32Array, seed: number, epoch: number): Uint32Array {
+/** Blocks that are in memory together, and the order of their rows: of all of them, one block after the other, the numbers. */
+export interface Window {
+  readonly blocks: Uint32Array;
+  readonly order: Uint32Array;
+}
+
+/** The order of an epoch: blocks permuted, then rows mixed inside windows of 16 blocks; `counts` are the blocks' rows. */
+export function* epochWindows(counts: readonly number[], seed: number, epoch: number): Generator<Window> {
   const random = rng(seed, STREAM.epoch(epoch));
-  const starts: number[] = [];
-  rows.forEach((row, k) => {
-    if (k === 0 || Math.floor(row / BLOCK) !== Math.floor(rows[k - 1] / BLOCK)) starts.push(k);
-  });
-  const blocks = allRows(starts.length);
+  const blocks = allRows(counts.length);
   shuffle(blocks, 0, blocks.length, random);
-  const order = new Uint32Array(rows.length);
-  let length = 0;
-  let first = 0;
-  blocks.forEach((block, n) => {
-    const part = rows.subarray(starts[block], starts[block + 1]);
-    order.set(part, length);
-    length += part.length;
-    if (n % WINDOW < WINDOW - 1 && n < blocks.length - 1) return;
-    shuffle(order, first, length, random);
-    first = length;
-  });
-  return order;
+  for (let first = 0; first < blocks.length; first += WINDOW) {
+    const window = blocks.subarray(first, first + WINDOW);
+    const order = allRows(window.reduce((sum, block) => sum + counts[block], 0));
+    shuffle(order, 0, order.length, random);
+    yield { blocks: window, order };
+  }
 }

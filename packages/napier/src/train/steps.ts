@@ -141,10 +141,9 @@ export class Steps {
     ]);
   }
 
-  /** Logits, losses, gradients and new parameters, from rows and targets. */
+  /** Logits, losses, gradients and new parameters, from rows, targets and scales. */
   step(rows: number): Promise<void> | undefined {
     const { network } = this;
-    network.space.f64.fill(1 / rows, network.at.scales / 8, network.at.scales / 8 + rows);
     return this.#train(this.#whole, rows, (first, end) => [
       ...network.forwardCalls(first, end),
       ...network.lossCalls(first, end, true),

@@ -1,0 +1,290 @@
+import type { Crew, Place } from "../crew.ts";
+import { linear } from "../linear.ts";
+import type { Call } from "../thread.ts";
+import type { Space } from "../wasm.ts";
+import { ExactSum } from "./exactsum.ts";
+import type { Evaluation } from "./lbfgs.ts";
+import { call } from "./mlp.ts";
+import type { Pace } from "./prepare.ts";
+import type { RowBlock, Rows } from "./rows.ts";
+import type { Scaling } from "./scale.ts";
+import { BLOCK } from "./shuffle.ts";
+
+/** Bytes of a piece's features: it stays in the cache from one product to the next. */
+const PIECE_BYTES = 2_097_152;
+/** Bytes of features that stay in the kernels' memory from pass to pass; of more, two pieces a thread at a time. */
+const RESIDENT_BYTES = 536_870_912;
+/** Pieces for each thread at a time: threads seldom run at one speed. */
+const STRIPES = 2;
+const WORD = 4_294_967_296;
+
+/** Rows whose gradient is summed in f64 before it is quantised: they divide a block, and depend on the inputs alone. */
+export function pieceRows(inputs: number): number {
+  let rows = 1024;
+  while (rows > 64 && rows * inputs * 4 > PIECE_BYTES) rows /= 2;
+  return rows;
+}
+
+/** 2^n for n in f64's normal range. */
+function powerOfTwo(n: number): number {
+  const word = new DataView(new ArrayBuffer(8));
+  word.setUint32(0, (n + 1023) << 20);
+  return word.getFloat64(0);
+}
+
+/** The least n with value ≤ 2^n. */
+function ceilLog2(value: number): number {
+  let n = 0;
+  while (powerOfTwo(n) < value && n < 1023) n++;
+  while (powerOfTwo(n - 1) >= value && n > -900) n--;
+  return n;
+}
+
+export interface Problem {
+  readonly inputs: number;
+  readonly classes: number;
+  readonly scaling: Scaling;
+  /** Rows of the training, those held included. */
+  readonly rows: number;
+  /** What the rows that are not held count together. */
+  readonly weight: number;
+  /** The share of that weight that each class has. */
+  readonly shares: Float64Array;
+  /** λ of λ/2·‖W‖², beside the mean loss. */
+  readonly penalty: number;
+}
+
+type Areas = Record<
+  "w" | "center" | "factor" | "shift" | "x" | "targets" | "weights" | "losses" | "sums" | "scratch",
+  number
+>;
+
+/**
+ * The objective of multinomial logistic regression over rows that are read piece by piece, and its gradient.
+ *
+ *   f(W, b) = Σ w_i·NLL_i / Σ w_i + λ/2·‖W‖²
+ *
+ * Parameters are [inputs + 1][columns] f64, the biases last, columns the classes rounded up to a multiple of two. Biases are
+ * the logits at the features' means, b + W·m: the objective is the same, and features that are far from 0 take a third to
+ * a seventh of the iterations.
+ *
+ * Sums do not depend on their order: a piece's gradient is one f64 sum, quantised once to int64 in units q_k of its
+ * input k, and integers are associative. |Σ_i g_ic·x_ik| ≤ B_k = Σ_i w_i·|x_ik|, because no |g_ic| is above w_i; so with
+ * q_k = 2^(⌈log₂ B_k⌉ − 62) nothing overflows, and each piece is off by half a q_k: for 2^14 pieces together by 2^-49·B_k.
+ * Losses of pieces are added exactly.
+ */
+export class Regression {
+  readonly columns: number;
+  readonly #rows: Rows;
+  readonly #problem: Problem;
+  readonly #crew: Crew | undefined;
+  readonly #place: Place | undefined;
+  readonly #space: Space;
+  readonly #pieceRows: number;
+  readonly #slots: number;
+  readonly #stripes: number;
+  readonly #at: Areas;
+  readonly #scratchBytes: number;
+  /** Whether all rows are in the kernels' memory and stay there. */
+  readonly #isResident: boolean;
+  #isLoaded = false;
+  /** Rows in each slot. */
+  readonly #counts: number[] = [];
+  #quanta = new Float64Array(0);
+  #means = new Float64Array(0);
+
+  constructor(crew: Crew | undefined, rows: Rows, problem: Problem) {
+    const { inputs, classes, scaling } = problem;
+    this.#rows = rows;
+    this.#problem = problem;
+    this.#crew = crew;
+    this.columns = classes + (classes % 2);
+    this.#pieceRows = pieceRows(inputs);
+    const pieces = Math.ceil(problem.rows / BLOCK) * (BLOCK / this.#pieceRows);
+    this.#stripes = Math.min(pieces, crew ? STRIPES * crew.threads : 1);
+    this.#isResident = pieces * this.#pieceRows * inputs * 4 <= RESIDENT_BYTES;
+    this.#slots = this.#isResident ? pieces : this.#stripes * 4;
+    this.#place = crew?.addPlace();
+    this.#space = this.#place?.space ?? linear.create();
+    this.#scratchBytes = 64 * Math.ceil(this.#space.kernels.regression_scratch_bytes(inputs, classes) / 64);
+    const bytes: Areas = {
+      w: (inputs + 1) * this.columns * 8, // two columns at least: room for what prepare sums
+      center: inputs * 4,
+      factor: inputs * 4,
+      shift: (inputs + 1) * 8,
+      x: this.#slots * this.#pieceRows * inputs * 4,
+      targets: this.#slots * this.#pieceRows * 4,
+      weights: this.#slots * this.#pieceRows * 8,
+      losses: this.#slots * 8,
+      sums: this.#stripes * (inputs + 1) * this.columns * 8,
+      scratch: this.#stripes * this.#scratchBytes,
+    };
+    const addresses = this.#space.layout(...Object.values(bytes));
+    this.#at = Object.fromEntries(Object.keys(bytes).map((name, n) => [name, addresses[n]])) as Areas;
+    if (this.#place) crew?.share(this.#place);
+    this.#space.f32.set(scaling.center, this.#at.center / 4);
+    this.#space.f32.set(scaling.factor, this.#at.factor / 4);
+  }
+
+  /** Gives the pool's memory back. */
+  end(): void {
+    if (this.#place) this.#crew?.dropPlace(this.#place.id);
+  }
+
+  /** Rows `first` … of a block into a slot; those that are held weigh nothing. */
+  #fill(slot: number, { x, targets, weights, held, count }: RowBlock, first: number): void {
+    const { inputs } = this.#problem;
+    const rows = Math.min(this.#pieceRows, count - first);
+    const { f32, f64, i32 } = this.#space;
+    const at = slot * this.#pieceRows;
+    f32.set(x.subarray(first * inputs, (first + rows) * inputs), this.#at.x / 4 + at * inputs);
+    i32.set(targets.subarray(first, first + rows), this.#at.targets / 4 + at);
+    for (let i = 0; i < rows; i++) {
+      const weight = held?.[first + i] === 1 ? 0 : (weights?.[first + i] ?? 1);
+      f64[this.#at.weights / 8 + at + i] = weight;
+    }
+    this.#counts[slot] = rows;
+  }
+
+  /** Calls `each` with the number of slots that hold the next pieces, for all pieces in order. */
+  async #pass(each: (slots: number) => Promise<void> | undefined | void, pace: Pace): Promise<void> {
+    if (this.#isLoaded) {
+      await each(this.#counts.length);
+      return;
+    }
+    let slot = 0;
+    for await (const block of this.#rows.blocks()) {
+      for (let first = 0; first < block.count; first += this.#pieceRows) {
+        this.#fill(slot++, block, first);
+        if (slot < this.#slots) continue;
+        await each(slot);
+        slot = 0;
+      }
+      await pace();
+    }
+    if (slot > 0) {
+      this.#counts.length = slot;
+      await each(slot);
+    }
+    this.#isLoaded = this.#isResident;
+  }
+
+  /** Reads the rows once for the units of the sums. Returns a guess of the inverse Hessian's diagonal. */
+  async prepare(pace: Pace): Promise<Float64Array> {
+    const { inputs, weight, shares, penalty } = this.#problem;
+    const { x, weights, center, factor, w, sums } = this.#at;
+    const space = this.#space;
+    // the places of the parameters and of their sums, until they come
+    const areas = [w, w + inputs * 8, sums];
+    for (const address of areas) space.f64.fill(0, address / 8, address / 8 + inputs);
+    await this.#pass((slots) => {
+      for (let slot = 0; slot < slots; slot++) {
+        const first = slot * this.#pieceRows;
+        const from = [x + first * inputs * 4, weights + first * 8, center, factor];
+        call(space, [["regression_moments", [...areas, ...from, this.#counts[slot], inputs]]]);
+      }
+    }, pace);
+    const [sizes, squares, totals] = areas.map((address) => space.f64.slice(address / 8, address / 8 + inputs));
+    this.#quanta = new Float64Array(inputs + 1);
+    for (let k = 0; k <= inputs; k++) {
+      // twice the bound: its own sum is rounded
+      const n = ceilLog2(k < inputs ? sizes[k] : weight) + 1 - 62;
+      this.#quanta[k] = powerOfTwo(n);
+      this.#space.f64[this.#at.shift / 8 + k] = powerOfTwo(-n);
+    }
+    this.#means = totals.map((total) => total / weight);
+    const scale = new Float64Array((inputs + 1) * this.columns).fill(1);
+    for (let k = 0; k <= inputs; k++) {
+      for (let j = 0; j < shares.length; j++) {
+        const variance = k < inputs ? Math.max(0, squares[k] / weight - this.#means[k] * this.#means[k]) : 1;
+        const curvature = variance * shares[j] * (1 - shares[j]);
+        const sum = curvature + (k < inputs ? penalty : 0);
+        if (sum > 0) scale[k * this.columns + j] = 1 / sum;
+      }
+    }
+    return scale;
+  }
+
+  /** b += sign·W·m: with 1, parameters of a model become those of the search; with −1 the other way. */
+  shifted(w: Float64Array, sign: 1 | -1): Float64Array {
+    const { inputs, classes } = this.#problem;
+    const out = w.slice();
+    const biases = inputs * this.columns;
+    for (let k = 0; k < inputs; k++) {
+      for (let j = 0; j < classes; j++) out[biases + j] += sign * this.#means[k] * w[k * this.columns + j];
+    }
+    return out;
+  }
+
+  /** Value and gradient at these parameters. */
+  async evaluate(w: Float64Array, pace: Pace): Promise<Evaluation> {
+    const { inputs, classes, weight, penalty } = this.#problem;
+    const { columns } = this;
+    const length = (inputs + 1) * columns;
+    this.#space.f64.set(this.shifted(w, -1), this.#at.w / 8);
+    this.#space.f64.fill(0, this.#at.sums / 8, this.#at.sums / 8 + this.#stripes * length);
+    const loss = new ExactSum();
+    await this.#pass(async (slots) => {
+      const pending = this.#run(slots);
+      if (pending) await pending;
+      const from = this.#at.losses / 8;
+      for (let slot = 0; slot < slots; slot++) loss.add(this.#space.f64[from + slot]);
+    }, pace);
+    const gradient = new Float64Array(length);
+    let square = 0;
+    for (let k = inputs; k >= 0; k--) {
+      for (let j = 0; j < classes; j++) {
+        const at = k * columns + j;
+        gradient[at] = (this.#sum(at) * this.#quanta[k]) / weight;
+        if (k === inputs) continue;
+        gradient[at] += penalty * w[at] - this.#means[k] * gradient[inputs * columns + j];
+        square += w[at] * w[at];
+      }
+    }
+    return { value: loss.value() / weight + (penalty / 2) * square, gradient };
+  }
+
+  /** The integers of all stripes, added: exact until the last addition. */
+  #sum(at: number): number {
+    const length = (this.#problem.inputs + 1) * this.columns;
+    const { i32 } = this.#space;
+    let high = 0;
+    let low = 0;
+    for (let stripe = 0; stripe < this.#stripes; stripe++) {
+      const word = this.#at.sums / 4 + 2 * (stripe * length + at);
+      low += i32[word] >>> 0;
+      high += i32[word + 1];
+    }
+    return high * WORD + low;
+  }
+
+  /** The pieces in the slots, a stripe of them each task. */
+  #run(slots: number): Promise<void> | undefined {
+    const { inputs, classes } = this.#problem;
+    const { x, targets, weights, losses, sums, w, center, factor, shift, scratch } = this.#at;
+    const length = (inputs + 1) * this.columns * 8;
+    const tasks: Call[][] = [];
+    for (let slot = 0; slot < slots; slot++) {
+      const stripe = slot % this.#stripes;
+      const first = slot * this.#pieceRows;
+      tasks[stripe] ??= [];
+      tasks[stripe].push([
+        "softmax_regression",
+        [
+          ...[
+            losses + slot * 8,
+            sums + stripe * length,
+            x + first * inputs * 4,
+            targets + first * 4,
+            weights + first * 8,
+          ],
+          ...[w, center, factor, shift, scratch + stripe * this.#scratchBytes],
+          ...[this.#counts[slot], inputs, classes],
+        ],
+      ]);
+    }
+    if (this.#crew && this.#place) return this.#crew.run(this.#place, [tasks]);
+    for (const task of tasks) call(this.#space, task);
+    return undefined;
+  }
+}
