@@ -2,7 +2,6 @@
 import { createPool } from "napier/pool";
 import {
   type Calibration,
-  type CalibrationBlock,
   calibrate,
   type FoundTemperature,
   type Label,
@@ -10,6 +9,7 @@ import {
   type Reliability,
   reliability,
   type Score,
+  type Source,
   temperatureScaling,
   fit as train,
 } from "napier/train";
@@ -31,9 +31,9 @@ is<Label[]>()(own.predict(x));
 model.evaluate(x, ["middle", "high"]);
 
 is<Calibration<"low" | "high">>()(await calibrate(model, { x, y: ["low", "high"], sampleWeight: [1, 2], bins: 5 }));
-declare const source: AsyncIterable<CalibrationBlock<"low" | "high">>;
+declare const source: Source<"low" | "high">;
 is<Model<"low" | "high">>()((await calibrate(model, { source, signal: AbortSignal.timeout(1000) })).model);
-is<Reliability>()((await calibrate(model, { source: [{ x, y: ["low", "high"], weight: [1, 2] }] })).before);
+is<Reliability>()((await calibrate(model, { source })).before);
 is<Reliability>()(model.reliability(x, ["low", "high"], { bins: 5, strategy: "quantile", sampleWeight: [1, 2] }));
 is<number>()(model.temperature);
 is<FoundTemperature>()(temperatureScaling(model.logits(x), [0, 1], { sampleWeight: new Float32Array(2) }));

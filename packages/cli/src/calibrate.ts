@@ -1,6 +1,6 @@
-import type { CalibrationBlock, Label, Reliability } from "napier/train";
+import type { Label, Reliability, Source as Rows } from "napier/train";
 import { calibrate as calibrateModel } from "napier/train";
-import { calibrationText } from "./calibratereport.ts";
+import { type CalibrateReport, calibrationText } from "./calibratereport.ts";
 import { type CommandError, inputError } from "./errors.ts";
 import { checkLabels } from "./labels.ts";
 import { readModel, writeModel } from "./modelfile.ts";
@@ -10,22 +10,12 @@ import { openSource, type Source } from "./source.ts";
 
 export interface CalibrateOptions {
   target: string;
+  /** The column that says how much each row counts. */
+  weight?: string;
   /** `….calibrated.onnx` beside the model by default. */
   out?: string;
   bins: number;
   json?: boolean;
-}
-
-/** What `calibrate --json` prints. */
-export interface CalibrateReport {
-  /** The calibrated model's file. */
-  model: string;
-  sha256: string;
-  temperature: number;
-  /** The given model on these rows, and the calibrated one. */
-  before: Reliability;
-  after: Reliability;
-  seconds: number;
 }
 
 const MOST_BINS = 1000;
@@ -63,13 +53,13 @@ export function sourceError(source: string, error: unknown): unknown {
 }
 
 /** Blocks whose labels are known to be the model's. */
-function labelled(source: Source, target: string, classes: readonly Label[]): AsyncIterable<CalibrationBlock> {
+function labelled(source: Source, target: string, classes: readonly Label[]): Rows {
   return {
     async *[Symbol.asyncIterator]() {
       const counter = rowCounter(`calibrating on ${source.name}`);
-      for await (const { x, y, row } of source) {
+      for await (const { x, y, weight, row } of source) {
         checkLabels(source.name, target, y, classes, row);
-        yield { x, y };
+        yield { x, y, weight };
         counter.rows(row + y.length - 1);
       }
       counter.end();
@@ -80,10 +70,10 @@ function labelled(source: Source, target: string, classes: readonly Label[]): As
 /** `napier calibrate`: reads block by block; more logits than 256 MiB are computed anew in every pass over the source. */
 export async function calibrate(path: string, name: string, options: CalibrateOptions): Promise<CalibrateReport> {
   const start = performance.now();
-  const { target, out = beside(path), bins, json } = options;
+  const { target, weight, out = beside(path), bins, json } = options;
   if (bins > MOST_BINS) throw inputError(`--bins ${bins}: at most ${MOST_BINS}`);
   const model = await readModel(path);
-  const source = await openSource(name, { target, features: model.features });
+  const source = await openSource(name, { target, weight, features: model.features });
   try {
     checkOutput(out, source);
     const rows = labelled(source, target, model.classes);

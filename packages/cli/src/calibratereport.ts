@@ -1,6 +1,17 @@
 import type { Reliability, ReliabilityBin } from "napier/train";
-import type { CalibrateReport } from "./calibrate.ts";
 import { count, percent, some } from "./progress.ts";
+
+/** What `calibrate --json` prints. */
+export interface CalibrateReport {
+  /** The calibrated model's file. */
+  model: string;
+  sha256: string;
+  temperature: number;
+  /** The given model on these rows, and the calibrated one. */
+  before: Reliability;
+  after: Reliability;
+  seconds: number;
+}
 
 const short = (value: number): string => String(Number(value.toPrecision(5)));
 const line = (label: string, ...cells: string[]): string =>

@@ -96,6 +96,7 @@ function program(): Command {
     .argument("<model.onnx>", "a model that train wrote")
     .argument("<source>", "rows with the model's features that it was not trained on")
     .requiredOption("--target <column>", "the column with the true classes")
+    .option("--weight <column>", "how much each row counts, from 0")
     .option("--out <file>", "where the calibrated model goes (default: model.calibrated.onnx, beside model.onnx)")
     .option("--bins <n>", "bins of the reliability table and of the ECE", positiveInteger, 15)
     .option("--json", "print the result as one JSON object")
