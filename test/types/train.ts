@@ -1,6 +1,8 @@
 // Labels come back as they were given: package.test.ts has tsc check this file beside the packed library.
 import { createPool } from "napier/pool";
 import {
+  adam,
+  adamW,
   type Calibration,
   calibrate,
   type FoundTemperature,
@@ -10,6 +12,7 @@ import {
   reliability,
   type Score,
   type Source,
+  sgd,
   temperatureScaling,
   fit as train,
 } from "napier/train";
@@ -29,6 +32,13 @@ const own: Model<Label> = new Model<Label>(model);
 is<Label[]>()(own.predict(x));
 // @ts-expect-error no label of this model
 model.evaluate(x, ["middle", "high"]);
+const w = new Float32Array(1);
+const moments = { w, gradient: w, mean: w, square: w, step: 1 };
+is<Float32Array>()(adam(moments, { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0 }));
+is<Float32Array>()(adamW(moments, { learningRate: 0.1, weightDecay: 0.01 }));
+is<Float32Array>()(sgd({ w, gradient: w, buffer: w, step: 1 }, { momentum: 0.9, dampening: 0, nesterov: true, l2: 0 }));
+// @ts-expect-error adam has no decay of its own
+adam(moments, { weightDecay: 0.01 });
 
 is<Calibration<"low" | "high">>()(await calibrate(model, { x, y: ["low", "high"], sampleWeight: [1, 2], bins: 5 }));
 declare const source: Source<"low" | "high">;
@@ -38,9 +48,8 @@ is<Reliability>()(model.reliability(x, ["low", "high"], { bins: 5, strategy: "qu
 is<number>()(model.temperature);
 is<FoundTemperature>()(temperatureScaling(model.logits(x), [0, 1], { sampleWeight: new Float32Array(2) }));
 is<"least" | "largest" | undefined>()(temperatureScaling([1, 0], 0).limit);
-is<Reliability>()(
-  reliability({ data: new Float32Array(4), dims: [2, 2], type: "float32" }, [0, 1], { temperature: 2 }),
-);
+const tensor = { data: new Float32Array(4), dims: [2, 2], type: "float32" };
+is<Reliability>()(reliability(tensor, [0, 1], { temperature: 2 }));
 is<number>()(reliability([1, 0], 0, { strategy: "uniform" }).bins[0].confidence);
 // @ts-expect-error no label of this model
 await calibrate(model, { x, y: ["middle", "high"] });
