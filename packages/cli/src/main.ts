@@ -29,7 +29,7 @@ A table has a numeric column for each class, in order, or one column of lists. R
 function program(): Command {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   const napier = new Command("napier")
-    .description("Train, evaluate and run softmax classifiers; check logits.")
+    .description("Train, evaluate, calibrate and run softmax classifiers; check logits.")
     .version(version)
     .option("--debug", "show the stack of an error")
     .configureHelp({ showGlobalOptions: true })
@@ -101,6 +101,21 @@ function program(): Command {
     .addHelpText("after", SOURCES)
     .action(async (model, source, options) => {
       await (await import("./evaluate.ts")).evaluate(model, source, options);
+    });
+
+  napier
+    .command("calibrate")
+    .description("make a model's probabilities as sure as they are right, by a temperature")
+    .argument("<model.onnx>", "a model that train wrote")
+    .argument("<source>", "rows with the model's features that it was not trained on")
+    .requiredOption("--target <column>", "the column with the true classes")
+    .option("--weight <column>", "how much each row counts, from 0")
+    .option("--out <file>", "where the calibrated model goes (default: model.calibrated.onnx, beside model.onnx)")
+    .option("--bins <n>", "bins of the reliability table and of the ECE", positiveInteger, 15)
+    .option("--json", "print the result as one JSON object")
+    .addHelpText("after", SOURCES)
+    .action(async (model, source, options) => {
+      await (await import("./calibrate.ts")).calibrate(model, source, options);
     });
 
   napier

@@ -1,4 +1,4 @@
-export { type CalibrateOptions, type Calibration, type CalibrationBlock, calibrate } from "./calibrate.ts";
+export { type CalibrateOptions, type Calibration, calibrate } from "./calibrate.ts";
 export { fit } from "./fit.ts";
 export type { SampleWeight } from "./labelled.ts";
 export type { Labels } from "./labels.ts";
