@@ -1,52 +1,62 @@
-import { classWeightsOf, keptByRows, type MaskRows, maskRowsOf } from "./broadcast.ts";
-import { checkOneOf, checkOptions, rangeError, typeError, words } from "./check.ts";
-import { type Counted, clearRows, counted, leftOut } from "./counting.ts";
+import { clearRows } from "./counting.ts";
 import { fused } from "./fused.ts";
 import { isGeneral } from "./generalloss.ts";
+import type { Half } from "./half.ts";
+import {
+  countedRows,
+  type LinearArguments,
+  type LinearCrossEntropyOptions,
+  type LinearGradOptions,
+  type LinearParameter,
+  layerOf,
+  readLinear,
+  receivers,
+} from "./linearlayer.ts";
 import { GeneralTileLoss, HardTileLoss, type TileLoss } from "./linearlosses.ts";
-import { type Matrix, matrixOf } from "./linearmatrix.ts";
 import { runLinear } from "./linearpasses.ts";
-import type { LinearLayer } from "./lineartiles.ts";
-import { type CrossEntropyOptions, checkIgnoreIndex, checkTerms } from "./lossoptions.ts";
-import { type ReductionName, reductionOf } from "./reduction.ts";
-import { classIndices, type Targets } from "./targets.ts";
+import type { Targets } from "./targets.ts";
 import {
   type AnyData,
   type Computed,
-  checkDtype,
-  type Data,
-  inWords,
   type Logits,
-  type Numbers,
-  numbersOf,
+  type ManyRows,
+  type OneRow,
   type OnnxArgument,
   type OnnxTensor,
   type Out,
   type Output,
-  product,
   receiver,
   type Tensor,
-  type View,
-  type Writable,
   wrap,
 } from "./tensor.ts";
 
-export interface LinearCrossEntropyOptions extends Omit<CrossEntropyOptions, "axis"> {
-  /** b, a number for each class */
-  bias?: Logits;
+type Options = LinearCrossEntropyOptions;
+type Each = { reduction: "none" };
+type Total = { reduction?: "mean" | "sum" };
+
+/** As Loss, of the rows of a layer. */
+export interface LinearLoss {
+  (x: Logits, weight: Logits, targets: Targets, options?: Options & Total): number;
+  (x: AnyData, weight: Logits, targets: Targets, options: Options & OneRow & Each): number;
+  (x: readonly number[], weight: Logits, targets: Targets, options: Options & Out & ManyRows & Each): number[];
+  (x: Float32Array | Half, weight: Logits, targets: Targets, options: Options & Out & ManyRows & Each): Float32Array;
+  (x: Float64Array, weight: Logits, targets: Targets, options: Options & Out & ManyRows & Each): Float64Array;
+  <D extends AnyData>(
+    x: OnnxArgument<D>,
+    weight: Logits,
+    targets: Targets,
+    options: Options & Out & Each,
+  ): OnnxTensor<Computed<D>>;
+  <D extends AnyData>(
+    x: Tensor<D>,
+    weight: Logits,
+    targets: Targets,
+    options: Options & Out & Each,
+  ): Tensor<Computed<D>>;
+  (x: Logits, weight: Logits, targets: Targets, options: Options & Out): number | Output;
 }
 
-/** What a gradient is for. */
-export type Parameter = "x" | "weight" | "bias";
-
-export interface LinearGradOptions<P extends Parameter = Parameter> extends LinearCrossEntropyOptions {
-  /** the gradients that are wanted, all three by default */
-  grads?: readonly P[];
-  /** receivers for them */
-  out?: { dx?: Writable; dweight?: Writable; dbias?: Writable };
-}
-
-/** The kind of a gradient, as that of what it is for. */
+/** What comes back for an argument, in its kind. */
 type Like<V> = V extends AnyData
   ? Computed<V>
   : V extends OnnxArgument<infer D extends AnyData>
@@ -55,194 +65,35 @@ type Like<V> = V extends AnyData
       ? Tensor<Computed<D>>
       : Output;
 
-/** The loss and its gradients. */
-export interface LinearGradients<X extends Logits, W extends Logits> {
-  loss: number | Output;
+/** The loss and its gradients: dx is like x, the others like the weights. */
+export interface LinearGradients<L, X, W> {
+  loss: L;
   dx: Like<X>;
   dweight: Like<W>;
   dbias: Like<W>;
 }
 
-const OPTIONS = [
-  "bias",
-  "shape",
-  "dtype",
-  "reduction",
-  "weight",
-  "ignoreIndex",
-  "labelSmoothing",
-  "mask",
-  "zLoss",
-  "softcap",
-  "temperature",
-  "out",
-] as const;
-
-/** The arguments, checked. `x` is the view of the logits, which are never there. */
-interface Arguments {
-  readonly caller: string;
-  readonly reduction: ReductionName;
-  readonly x: View;
-  readonly input: Numbers;
-  readonly weight: Numbers;
-  readonly bias: Matrix | undefined;
-  readonly y: Int32Array;
-  readonly mask: MaskRows | undefined;
-  readonly classWeights: Float64Array | undefined;
-  readonly rows: Counted;
-  readonly options: LinearCrossEntropyOptions;
+export interface LinearLossWithGrad {
+  <X extends Logits, W extends Logits, P extends LinearParameter = LinearParameter>(
+    x: X,
+    weight: W,
+    targets: Targets,
+    options?: LinearGradOptions<P> & Total,
+  ): Pick<LinearGradients<number, X, W>, "loss" | `d${P}`>;
+  <X extends Logits, W extends Logits, P extends LinearParameter = LinearParameter>(
+    x: X,
+    weight: W,
+    targets: Targets,
+    options: LinearGradOptions<P>,
+  ): Pick<LinearGradients<number | Like<X>, X, W>, "loss" | `d${P}`>;
 }
 
-/** x as rows of features, W as [classes, features]. */
-function readLayer(caller: string, x: Logits, weight: Logits, options: LinearCrossEntropyOptions) {
-  const { shape, dtype, bias } = options;
-  const input = numbersOf(caller, "x", x, { shape, dtype });
-  const w = numbersOf(caller, "weight", weight, { dtype });
-  checkDtype(caller, { dtype }, [x, weight, bias]);
-  const { dtype: own, classes: features } = input.view;
-  if (w.view.dtype !== own) throw typeError(caller, "weight", `${own} as x`, words(w.view.dtype));
-  const length = product(w.view.shape);
-  if (w.view.kind === "flat") {
-    if (features === 0 || length % features !== 0)
-      throw rangeError(caller, "weight", `a multiple of ${features} elements, as many as x has features`, length);
-  } else if (w.view.shape.length !== 2 || w.view.shape[1] !== features) {
-    throw rangeError(caller, `weight.${w.view.kind}`, `[classes, ${features}]`, words(inWords(w.view.shape)));
-  }
-  const classes = w.view.kind === "flat" ? length / features : w.view.shape[0];
-  return { input, weight: w, classes, bias: biasOf(caller, options, classes, own) };
-}
-
-function biasOf(
-  caller: string,
-  { bias, dtype }: LinearCrossEntropyOptions,
-  classes: number,
-  own: View["dtype"],
-): Matrix | undefined {
-  if (bias === undefined) return undefined;
-  const name = "options.bias";
-  const numbers = numbersOf(caller, name, bias, { dtype });
-  const { view } = numbers;
-  if (view.dtype !== own) throw typeError(caller, name, `${own} as x`, words(view.dtype));
-  if (inWords(view.shape) !== `[${classes}]`) {
-    const at = view.kind === "flat" ? name : `${name}.${view.kind}`;
-    throw rangeError(caller, at, `[${classes}], one for each class`, words(inWords(view.shape)));
-  }
-  return matrixOf(numbers, classes);
-}
-
-function read(
-  caller: string,
-  x: Logits,
-  weight: Logits,
-  targets: Targets,
-  options: LinearCrossEntropyOptions,
-  allowed: readonly string[],
-): Arguments {
-  checkOptions(caller, options, allowed);
-  const reduction = reductionOf(caller, options);
-  checkIgnoreIndex(caller, options);
-  checkTerms(caller, options);
-  const layer = readLayer(caller, x, weight, options);
-  const { view } = layer.input;
-  const { classes } = layer;
-  const shape = [...view.shape.slice(0, -1), classes];
-  const logits: View = { ...view, shape, classes, axes: [shape.length - 1], inner: 1, outer: view.rows };
-  const { ignoreIndex } = options;
-  const classWeights = options.weight === undefined ? undefined : classWeightsOf(caller, options.weight, logits);
-  const y = classIndices(caller, targets, logits, "weight", ignoreIndex);
-  const mask = maskRowsOf(caller, options.mask, logits);
-  const kept = mask && keptByRows(mask, logits.rows, classes);
-  const left = ignoreIndex === undefined && mask === undefined ? undefined : leftOut(logits.rows, y, kept);
-  const rows = counted(logits.rows, left, classWeights, y, reduction);
-  return { caller, reduction, x: logits, ...layer, y, mask, classWeights, rows, options };
-}
-
-function lossOf(given: Arguments): TileLoss {
+function lossOf(given: LinearArguments): TileLoss {
   if (isGeneral(given, given.options)) return new GeneralTileLoss(given, given.y, given.mask);
   return new HardTileLoss(given.caller, given, given.y, given.mask);
 }
 
-/** The rows that count, in order: the others are never read, and no sum has their place. */
-function countedRows({ x, rows: { left } }: Arguments): Int32Array {
-  const all = Int32Array.from({ length: x.rows }, (_, i) => i);
-  return left === undefined ? all : all.filter((i) => left[i] === 0);
-}
-
-function layerOf({ input, weight, bias, x }: Arguments): LinearLayer {
-  const features = input.view.classes;
-  return {
-    dtype: x.dtype,
-    features,
-    classes: x.classes,
-    x: matrixOf(input, features),
-    weight: matrixOf(weight, features),
-    bias,
-    dx: undefined,
-    dweight: undefined,
-    dbias: undefined,
-  };
-}
-
-const PARAMETERS = ["x", "weight", "bias"] as const;
-
-/** The gradients that are wanted. */
-function wanted(caller: string, { grads, out }: LinearGradOptions): readonly Parameter[] {
-  const name = "options.grads";
-  if (grads !== undefined && !Array.isArray(grads))
-    throw typeError(caller, name, 'an array of "x", "weight" and "bias"', grads);
-  grads?.forEach((one, n) => {
-    checkOneOf(caller, `${name}[${n}]`, one, PARAMETERS);
-  });
-  if (out !== undefined)
-    checkOptions(
-      caller,
-      out,
-      PARAMETERS.map((one) => `d${one}`),
-      "options.out",
-    );
-  const all = grads ?? PARAMETERS;
-  for (const one of PARAMETERS) {
-    if (out?.[`d${one}`] !== undefined && !all.includes(one))
-      throw typeError(caller, `options.out.d${one}`, `nothing where options.grads has no "${one}"`, out[`d${one}`]);
-  }
-  return all;
-}
-
-const isSame = (a: unknown, b: unknown): boolean =>
-  a === b || (ArrayBuffer.isView(a) && ArrayBuffer.isView(b) && a.buffer === b.buffer && a.byteOffset === b.byteOffset);
-
-/** Arrays for the gradients: the inputs are read until the last is written, so that none may be one of them. */
-function receivers(
-  { caller, input, weight, bias, x }: Arguments,
-  options: LinearGradOptions,
-): Pick<LinearLayer, "dx" | "dweight" | "dbias"> {
-  const grads = wanted(caller, options);
-  const others: Pick<View, "data">[] = [input, weight].map(({ view, bits }) => ({
-    data: (bits?.data as Data | undefined) ?? view.data,
-  }));
-  if (bias !== undefined) others.push({ data: bias.data as Data });
-  const make = (one: Parameter, like: View, length: number): Writable | undefined => {
-    if (!grads.includes(one)) return undefined;
-    const name = `d${one}` as const;
-    const given = options.out?.[name];
-    const out = receiver(caller, like, length, given, others, `options.out.${name}`);
-    if (given !== undefined && given.length > 0 && others.some(({ data }) => isSame(data, given)))
-      throw rangeError(
-        caller,
-        `options.out.${name}`,
-        "an array of its own",
-        words("one that is read or written besides"),
-      );
-    others.push({ data: out });
-    return out;
-  };
-  return {
-    dx: make("x", input.view, x.rows * input.view.classes),
-    dweight: make("weight", weight.view, x.classes * input.view.classes),
-    dbias: make("bias", weight.view, x.classes),
-  };
-}
-
+/** As linearCrossEntropy, in a workspace of so many bytes. */
 export function linearLoss(
   x: Logits,
   weight: Logits,
@@ -250,7 +101,7 @@ export function linearLoss(
   options: LinearCrossEntropyOptions & Out = {},
   bytes?: number,
 ): number | Output {
-  const given = read("linearCrossEntropy", x, weight, targets, options, OPTIONS);
+  const given = readLinear("linearCrossEntropy", x, weight, targets, options, []);
   const { caller, input, reduction } = given;
   if (reduction === "none" && options.out !== undefined)
     receiver(caller, given.x, given.x.rows, options.out, [input.view, given.weight.view]);
@@ -259,6 +110,7 @@ export function linearLoss(
   return loss.reduced(options.out);
 }
 
+/** As linearCrossEntropyWithGrad, in a workspace of so many bytes. */
 export function linearLossWithGrad(
   x: Logits,
   weight: Logits,
@@ -267,7 +119,7 @@ export function linearLossWithGrad(
   bytes?: number,
 ): { loss: number | Output; dx?: Output; dweight?: Output; dbias?: Output } {
   const caller = "linearCrossEntropyWithGrad";
-  const given = read(caller, x, weight, targets, options as LinearCrossEntropyOptions, [...OPTIONS, "grads"]);
+  const given = readLinear(caller, x, weight, targets, options, ["grads"]);
   const gradients = receivers(given, options);
   const { input, rows, x: logits } = given;
   const { dx, dweight, dbias } = gradients;
@@ -282,3 +134,75 @@ export function linearLossWithGrad(
     ...(dbias && { dbias: wrap(view, dbias, [logits.classes]) }),
   };
 }
+
+/**
+ * Cross-entropy between a linear layer's logits and true classes; the logits are never stored.
+ *
+ *   loss[i] = crossEntropy(x·Wᵀ + b)[i] = −w[y[i]]·logSoftmax(Σ_k x[i, k]·W[:, k] + b)[y[i]];  "mean": Σ_i loss[i] / Σ_i w[y[i]]
+ *
+ * @param x  [rows, features], any shape with the features on its last axis, of 16, 32 or 64 bits
+ * @param weight  W, [classes, features], of x's dtype; a flat array has classes times features numbers
+ * @param targets  the true class of each row, as in crossEntropy
+ * @param options.bias  b, [classes]; 0 without it
+ * @param options.weight  w, a finite number for each class; not W, which is the second argument
+ * @param options  `reduction`, `ignoreIndex`, `labelSmoothing`, `mask` ([rows, classes], or what broadcasts to it), `zLoss`,
+ * `softcap`, `temperature` as in crossEntropy; `shape` (of a flat x), `dtype`, `out` (for "none")
+ * @returns a number; with "none" one for each row, in x's kind
+ * @throws {RangeError} weights that are not [classes, features]; a target is neither a class nor ignoreIndex; an option out of
+ * its range
+ * @throws {TypeError} weights or bias of another dtype than x
+ *
+ * Edges: those of crossEntropy, on the logits. A row that is left out is never read, and a class that a mask leaves out adds
+ * nothing, whatever x and W hold. Logits that overflow are ±∞, or NaN where ∞ − ∞ is on the way.
+ * Accuracy: a loss is within crossEntropy's bounds of the loss of logits each of which is within γ(features)·Σ|x·W| of the
+ * exact one, γ(n) = n·u / (1 − n·u), u = 2^-24 (f32) or 2^-53 (f64); a bias counts as one feature more. It has the bits of
+ * crossEntropy on those logits, alone and in any batch.
+ * Cost: a product; one more for the rows whose logits do not lie between −87 and 40, and for what is computed in f64 (see
+ * crossEntropy), where W has more classes than fit the workspace: 4 MB in all, and 128 or 256 bytes a row, instead of
+ * rows × classes numbers.
+ * Source: Cut Cross-Entropy (arXiv:2411.09009), Liger (arXiv:2410.10989), PyTorch's linear_cross_entropy
+ *
+ * @example
+ * linearCrossEntropy([1, 2], [3, 1, -1, 0.5], 0); // 0.006715348489118068
+ */
+export const linearCrossEntropy: LinearLoss = ((
+  x: Logits,
+  weight: Logits,
+  targets: Targets,
+  options?: LinearCrossEntropyOptions & Out,
+) => linearLoss(x, weight, targets, options)) as LinearLoss;
+
+/**
+ * Cross-entropy of a linear layer's logits and its gradients; the logits and their gradient are never stored.
+ *
+ *   dx = g·W, dweight = gᵀ·x, dbias[j] = Σ_i g[i, j], where g is what crossEntropyWithGrad has as dlogits
+ *
+ * @param x  as in linearCrossEntropy
+ * @param weight  as in linearCrossEntropy
+ * @param targets  as in linearCrossEntropy
+ * @param options.grads  which of "x", "weight" and "bias" are wanted, all three by default; the bias's without a bias too
+ * @param options.out  { dx, dweight, dbias }: receivers, none of them an array that is read
+ * @param options  as in linearCrossEntropy
+ * @returns `loss` as linearCrossEntropy returns it, `dx` in x's kind and shape, `dweight` and `dbias` in W's kind; with "none"
+ * they are those of the sum
+ * @throws {RangeError} as linearCrossEntropy; a receiver that is also something else
+ * @throws {TypeError} as linearCrossEntropy
+ *
+ * Edges: those of crossEntropyWithGrad; rows that are left out have a dx of 0. An infinite or NaN weight or feature adds nothing
+ * where g is 0, as it is for masked classes and for logits of −∞.
+ * Accuracy: of the exact sums of these g: dx γ(classes)·Σ|g·W|; dweight in f32 γ(98)·Σ|g·x|: 96 rows are added in f32, and their
+ * sums in f64; in f64 γ(rows + 1)·Σ|g·x|; dbias γ(rows)·Σ|g| of f64, rounded once. Sums stand in a fixed order: that of dx
+ * depends on neither the other rows nor their number.
+ * Cost: three products; four where W has more classes than fit the workspace, as in linearCrossEntropy: the logits are computed
+ * twice. From 18,000 features on (f32; f64: 9,000) they are computed once more for each 18,000.
+ * Source: as linearCrossEntropy
+ *
+ * @example
+ * linearCrossEntropyWithGrad([1, 2], [3, 1, -1, 0.5], 0).dbias; // [-0.006692850924284856, 0.006692850924284856]
+ */
+export const linearCrossEntropyWithGrad: LinearLossWithGrad = ((
+  x: Logits,
+  weight: Logits,
+  targets: Targets,
+  options?: LinearGradOptions,
+) => linearLossWithGrad(x, weight, targets, options)) as LinearLossWithGrad;

@@ -1,3 +1,4 @@
+import { ROWS_OF_A_SUM } from "./bounds.ts";
 import type { Dtype } from "./tensor.ts";
 
 /** How the products of a linear layer are cut into blocks that fit a workspace. */
@@ -16,10 +17,9 @@ export interface Plan {
 export const WORKSPACE = 4_000_000;
 
 const STRIP_BYTES = 4096;
-const ROWS = 96;
 const BLOCK = 16;
 
-/** Rows of an f32 pass of kernels/products.as.ts; bytes a row and a class take besides the packed operands. */
+/** Bytes that a row and a class take besides the packed operands. */
 const ROW_BYTES = 300;
 const CLASS_BYTES = 96;
 
@@ -34,11 +34,11 @@ export function planOf(features: number, classes: number, dtype: Dtype, isBackwa
   const strip = STRIP_BYTES / size;
   const packed = up(Math.min(Math.max(features, 1), strip), 8) * size;
   const [rowOperands, classOperands, tiles] = isBackward ? [3, 2, 3] : [2, 1, 1];
-  const rows = ROWS;
+  const rows = ROWS_OF_A_SUM;
   const perRow = rowOperands * packed + ROW_BYTES;
   const perClass = classOperands * packed + rows * (tiles * size + 1) + CLASS_BYTES;
   const room = bytes - rows * perRow;
-  const all = up(features, strip);
+  const all = up(Math.max(features, 1), strip);
   const sums = isBackward ? 8 * up(features, 8) : 0;
   const most = Math.floor(room / (perClass + sums) / BLOCK) * BLOCK;
   const block = Math.max(BLOCK, Math.min(most, up(classes, BLOCK)));

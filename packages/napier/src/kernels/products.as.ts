@@ -13,22 +13,43 @@ function madd<T>(c: v128, s: v128, b: v128): v128 {
   return v128.add<T>(c, v128.mul<T>(s, b));
 }
 
-/** The sums of two vectors, one after the other; with `two` false the first only. */
+/** The sums of two vectors each of two rows: [row][2], with `two` false the first of each row only. */
 // @ts-ignore: decorator
 @inline
-function put<T>(out: usize, a: v128, b: v128, adds: bool, two: bool): void {
-  let first: T;
-  let second: T;
+function put<T>(out: usize, outBytes: usize, a0: v128, a1: v128, b0: v128, b1: v128, adds: bool, two: bool): void {
+  const next = out + outBytes;
   if (sizeof<T>() == 4) {
-    const s = f32x4.add(v128.shuffle<f32>(a, b, 0, 1, 4, 5), v128.shuffle<f32>(a, b, 2, 3, 6, 7));
-    first = <T>(f32x4.extract_lane(s, 0) + f32x4.extract_lane(s, 1));
-    second = <T>(f32x4.extract_lane(s, 2) + f32x4.extract_lane(s, 3));
+    const a = f32x4.add(v128.shuffle<f32>(a0, a1, 0, 1, 4, 5), v128.shuffle<f32>(a0, a1, 2, 3, 6, 7));
+    const b = f32x4.add(v128.shuffle<f32>(b0, b1, 0, 1, 4, 5), v128.shuffle<f32>(b0, b1, 2, 3, 6, 7));
+    let sums = f32x4.add(v128.shuffle<f32>(a, b, 0, 2, 4, 6), v128.shuffle<f32>(a, b, 1, 3, 5, 7));
+    if (two) {
+      if (adds) sums = f32x4.add(v128.load64_lane(next, v128.load64_zero(out), 1), sums);
+      v128.store64_lane(out, sums, 0);
+      v128.store64_lane(next, sums, 1);
+    } else {
+      if (adds) sums = f32x4.add(v128.load32_lane(next, v128.load32_zero(out), 2), sums);
+      v128.store32_lane(out, sums, 0);
+      v128.store32_lane(next, sums, 2);
+    }
   } else {
-    first = <T>(f64x2.extract_lane(a, 0) + f64x2.extract_lane(a, 1));
-    second = <T>(f64x2.extract_lane(b, 0) + f64x2.extract_lane(b, 1));
+    let a = f64x2.add(v128.shuffle<f64>(a0, a1, 0, 2), v128.shuffle<f64>(a0, a1, 1, 3));
+    let b = f64x2.add(v128.shuffle<f64>(b0, b1, 0, 2), v128.shuffle<f64>(b0, b1, 1, 3));
+    if (two) {
+      if (adds) {
+        a = f64x2.add(v128.load(out), a);
+        b = f64x2.add(v128.load(next), b);
+      }
+      v128.store(out, a);
+      v128.store(next, b);
+    } else {
+      if (adds) {
+        a = f64x2.add(v128.load64_zero(out), a);
+        b = f64x2.add(v128.load64_zero(next), b);
+      }
+      v128.store64_lane(out, a, 0);
+      v128.store64_lane(next, b, 0);
+    }
   }
-  store<T>(out, adds ? load<T>(out) + first : first);
-  if (two) store<T>(out, adds ? load<T>(out, sizeof<T>()) + second : second, sizeof<T>());
 }
 
 /** out[4 rows][2] = or += x[4 rows]·w[2]; `bytes` of w */
@@ -45,10 +66,16 @@ function dot_4x2<T>(out: usize, outBytes: usize, x: usize, w: usize, bytes: usiz
   let d0 = zero;
   let d1 = zero;
   const end = w + bytes;
+  const last1 = end - 32;
+  const last2 = end - 64;
+  const last3 = end - 96;
+  let p = zero;
+  let q = zero;
+  let v = zero;
   while (w < end) {
-    let p = v128.load(w);
-    let q = v128.load(w, 16);
-    let v = v128.load(x);
+    p = v128.load(w);
+    q = v128.load(w, 16);
+    v = v128.load(x);
     a0 = madd<T>(a0, v, p);
     a1 = madd<T>(a1, v, q);
     v = v128.load(x, 16);
@@ -60,7 +87,7 @@ function dot_4x2<T>(out: usize, outBytes: usize, x: usize, w: usize, bytes: usiz
     v = v128.load(x, 48);
     d0 = madd<T>(d0, v, p);
     d1 = madd<T>(d1, v, q);
-    if (w + 32 >= end) break;
+    if (w >= last1) break;
     p = v128.load(w, 32);
     q = v128.load(w, 48);
     v = v128.load(x, 64);
@@ -75,13 +102,41 @@ function dot_4x2<T>(out: usize, outBytes: usize, x: usize, w: usize, bytes: usiz
     v = v128.load(x, 112);
     d0 = madd<T>(d0, v, p);
     d1 = madd<T>(d1, v, q);
-    w += 64;
-    x += 128;
+    if (w >= last2) break;
+    p = v128.load(w, 64);
+    q = v128.load(w, 80);
+    v = v128.load(x, 128);
+    a0 = madd<T>(a0, v, p);
+    a1 = madd<T>(a1, v, q);
+    v = v128.load(x, 144);
+    b0 = madd<T>(b0, v, p);
+    b1 = madd<T>(b1, v, q);
+    v = v128.load(x, 160);
+    c0 = madd<T>(c0, v, p);
+    c1 = madd<T>(c1, v, q);
+    v = v128.load(x, 176);
+    d0 = madd<T>(d0, v, p);
+    d1 = madd<T>(d1, v, q);
+    if (w >= last3) break;
+    p = v128.load(w, 96);
+    q = v128.load(w, 112);
+    v = v128.load(x, 192);
+    a0 = madd<T>(a0, v, p);
+    a1 = madd<T>(a1, v, q);
+    v = v128.load(x, 208);
+    b0 = madd<T>(b0, v, p);
+    b1 = madd<T>(b1, v, q);
+    v = v128.load(x, 224);
+    c0 = madd<T>(c0, v, p);
+    c1 = madd<T>(c1, v, q);
+    v = v128.load(x, 240);
+    d0 = madd<T>(d0, v, p);
+    d1 = madd<T>(d1, v, q);
+    w += 128;
+    x += 256;
   }
-  put<T>(out, a0, a1, adds, two);
-  put<T>(out + outBytes, b0, b1, adds, two);
-  put<T>(out + 2 * outBytes, c0, c1, adds, two);
-  put<T>(out + 3 * outBytes, d0, d1, adds, two);
+  put<T>(out, outBytes, a0, a1, b0, b1, adds, two);
+  put<T>(out + 2 * outBytes, outBytes, c0, c1, d0, d1, adds, two);
 }
 
 /**
