@@ -37,15 +37,17 @@ export async function compileModule(
 
 /** What each module exports, a file a list, and what all have. */
 const FAMILIES = {
-  core: ["losses.as.ts", "core.as.ts"],
-  linear: ["losses.as.ts", "linear.as.ts"],
+  core: ["losses.as.ts", "probabilities.as.ts", "core.as.ts"],
+  linear: ["losses.as.ts", "probabilities.as.ts", "linear.as.ts"],
+  fused: ["losses.as.ts", "fused.as.ts"],
   wide: ["wide.as.ts"],
-  shared: ["losses.as.ts", "core.as.ts", "linear.as.ts", "wide.as.ts"],
+  shared: ["losses.as.ts", "probabilities.as.ts", "core.as.ts", "linear.as.ts", "wide.as.ts"],
 };
 const ALL = ["frame.as.ts", "common.as.ts"];
 
 /**
- * The texts of corebytes.ts, linearbytes.ts, widebytes.ts and, of all kernels for a memory that threads share, sharedbytes.ts.
+ * The texts of corebytes.ts, linearbytes.ts, fusedbytes.ts, widebytes.ts and, of all but the fused kernels, for a memory that threads
+ * share, sharedbytes.ts.
  * probe.as.ts is for tests and no part of them.
  */
 export async function compileKernels(folder: string): Promise<Record<string, string>> {

@@ -2,6 +2,7 @@ import type * as core from "napier";
 import type * as naive from "napier/naive";
 import type * as train from "napier/train";
 import { binarySection } from "./binarycorpus.ts";
+import { linearSection } from "./linearcorpus.ts";
 import { lossesSection } from "./lossescorpus.ts";
 import { lseSection } from "./lsecorpus.ts";
 import { pickingSection } from "./pickingcorpus.ts";
@@ -295,6 +296,7 @@ const SECTIONS: Record<string, (section: Section) => void | Promise<void>> = {
   lse: lseSection,
   binary: binarySection,
   losses: lossesSection,
+  linear: linearSection,
 };
 
 export interface Digest {

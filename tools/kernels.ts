@@ -1,4 +1,4 @@
-/** Makes packages/napier/src/kernels/corebytes.ts, linearbytes.ts, widebytes.ts and sharedbytes.ts: the kernels compiled to WebAssembly, in hex. */
+/** Makes packages/napier/src/kernels/corebytes.ts, linearbytes.ts, fusedbytes.ts, widebytes.ts and sharedbytes.ts: the kernels compiled to WebAssembly, in hex. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compileKernels } from "./compile.ts";

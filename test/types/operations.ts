@@ -10,6 +10,8 @@ import {
   klDiv,
   klDivBackward,
   type Logits,
+  linearCrossEntropy,
+  linearCrossEntropyWithGrad,
   log1mExp,
   log1mExpBackward,
   log1pExp,
@@ -175,6 +177,28 @@ is<Float32Array>()(nllLossBackward(f32, f32, y, noneOfRows));
 is<Float64Array>()(nllLossBackward(1, f64, y, rows));
 is<Tensor<Float32Array>>()(nllLossBackward(1, shaped32, y));
 is<OnnxTensor<Float32Array>>()(nllLossBackward(onnx32, onnx32, y, none));
+
+is<number>()(linearCrossEntropy([1, 2], [1, 2], 0));
+is<number>()(linearCrossEntropy(f32, shaped32, y, { ...rows, bias: f32, ignoreIndex: -100 }));
+is<number>()(linearCrossEntropy([1, 2], [1, 2], 0, none));
+is<number[]>()(linearCrossEntropy([1, 2, 3, 4], [1, 2], y, noneOfRows));
+is<Float32Array>()(linearCrossEntropy(f32, bits, y, { ...noneOfRows, dtype: "bfloat16", out: f32 }));
+is<Float64Array>()(linearCrossEntropy(f64, f64, y, noneOfRows));
+is<Tensor<Float32Array>>()(linearCrossEntropy(shaped32, f32, y, none));
+is<OnnxTensor<Float32Array>>()(linearCrossEntropy(onnx16, onnx32, y, none));
+is<{ loss: number; dx: number[]; dweight: number[]; dbias: number[] }>()(linearCrossEntropyWithGrad([1, 2], [1, 2], 0));
+is<{ loss: number; dx: Float32Array; dweight: Tensor<Float32Array>; dbias: Tensor<Float32Array> }>()(
+  linearCrossEntropyWithGrad(f32, shaped32, y, rows),
+);
+is<{ loss: number; dx: Float32Array }>()(linearCrossEntropyWithGrad(f32, bits, y, { ...rows, grads: ["x"] }));
+is<{ loss: number; dweight: OnnxTensor<Float32Array>; dbias: OnnxTensor<Float32Array> }>()(
+  linearCrossEntropyWithGrad(onnx16, onnx32, y, { grads: ["weight", "bias"], reduction: "sum" }),
+);
+is<{ loss: number | Float64Array; dx: Float64Array }>()(
+  linearCrossEntropyWithGrad(f64, f64, y, { ...noneOfRows, grads: ["x"], out: { dx: f64 } }),
+);
+// @ts-expect-error no such gradient
+linearCrossEntropyWithGrad(f32, f32, y, { grads: ["w"] });
 
 is<number>()(bceWithLogits([1, 2], [0, 1]));
 is<Float32Array>()(bceWithLogits(f32, [0, 1], none));

@@ -56,3 +56,16 @@ export const OPTIMIZER_BOUNDS = {
   momentum: { step: 22, w: 1, buffer: 13 },
   nesterov: { step: 43, w: 1, buffer: 13 },
 } as const;
+
+/** u: half an ulp of 1. */
+export const UNIT = { f32: 1 / 16777216 /* 2^-24 */, f64: 1 / 9007199254740992 /* 2^-53 */ } as const;
+
+/**
+ * γ(n) = n·u / (1 − n·u): a sum of n products, each and each partial sum rounded to the dtype, is off by at most this part of
+ * the sum of their magnitudes, whatever its order (Higham, Accuracy and Stability, section 3.1). Logits of a linear layer:
+ * n features, and one for a bias. Of the gradients that linearCrossEntropyWithGrad makes of its dlogits: dx as many classes.
+ */
+export const gamma = (n: number, dtype: keyof typeof UNIT): number => (n * UNIT[dtype]) / (1 - n * UNIT[dtype]);
+
+/** The same for dweight: so many rows are added in f32, their sums in f64, which is rounded once. In f64 all rows count. */
+export const ROWS_OF_A_SUM = 96;

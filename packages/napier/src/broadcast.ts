@@ -93,26 +93,70 @@ function maskBytes(caller: string, name: string, data: MaskData): Uint8Array {
   return bytes;
 }
 
-/**
- * A mask as the kernels take it, a byte for each of x's numbers as x's data has them: 1 keeps, 0 leaves out.
- * A flat one has as many entries as x, or as x's last axis. A Uint8Array that fits as it stands is not copied.
- */
-export function maskOf(caller: string, mask: Mask | undefined, x: View): Uint8Array | undefined {
-  if (mask === undefined) return undefined;
+/** A mask's bytes, and its sizes, one for each axis of x. */
+function alignedMask(caller: string, mask: Mask, x: View): { bytes: Uint8Array; aligned: number[] } {
   const name = "options.mask";
   const given = parts(caller, name, mask, MASKS);
   const { data } = given;
   if (!isMaskData(data)) throw typeError(caller, given.name, MASKS, data);
   let aligned: number[];
   if (given.shape === undefined) {
-    const [all, one] = [`${x.data.length} entries`, ` or ${x.classes}, one for each class`];
-    const isFull = data.length === x.data.length;
+    const length = product(x.shape);
+    const [all, one] = [`${length} entries`, ` or ${x.classes}, one for each class`];
+    const isFull = data.length === length;
     if (!isFull && data.length !== x.classes)
-      throw rangeError(caller, name, x.classes === x.data.length ? all : all + one, data.length);
+      throw rangeError(caller, name, x.classes === length ? all : all + one, data.length);
     aligned = x.shape.map((size, d) => (isFull || x.axes.includes(d) ? size : 1));
   } else aligned = alignedShape(caller, name, given, data.length, x);
-  const bytes = maskBytes(caller, given.name, data);
+  return { bytes: maskBytes(caller, given.name, data), aligned };
+}
+
+/**
+ * A mask as the kernels take it, a byte for each of x's numbers as x's data has them: 1 keeps, 0 leaves out.
+ * A flat one has as many entries as x, or as x's last axis. A Uint8Array that fits as it stands is not copied.
+ */
+export function maskOf(caller: string, mask: Mask | undefined, x: View): Uint8Array | undefined {
+  if (mask === undefined) return undefined;
+  const { bytes, aligned } = alignedMask(caller, mask, x);
   return full(bytes, aligned, x, () => new Uint8Array(x.data.length));
+}
+
+/** A mask that stands as it came: that of a row and its class j is data[at(row) + j·step]. */
+export interface MaskRows {
+  readonly data: Uint8Array;
+  readonly step: 0 | 1;
+  at(row: number): number;
+}
+
+/** As maskOf where x, whose classes are on its last axis, is never there as a whole. */
+export function maskRowsOf(caller: string, mask: Mask | undefined, x: View): MaskRows | undefined {
+  if (mask === undefined) return undefined;
+  const { bytes, aligned } = alignedMask(caller, mask, x);
+  const sizes = x.shape.slice(0, -1);
+  const strides = sizes.map((_, d) => (aligned[d] === 1 ? 0 : product(aligned.slice(d + 1))));
+  return {
+    data: bytes,
+    step: aligned[aligned.length - 1] === x.classes ? 1 : 0,
+    at(row) {
+      let at = 0;
+      for (let d = sizes.length - 1; d >= 0; d--) {
+        at += (row % sizes[d]) * strides[d];
+        row = Math.floor(row / sizes[d]);
+      }
+      return at;
+    },
+  };
+}
+
+/** 1 for each of so many rows of which a mask keeps a class. */
+export function keptByRows({ data, step, at }: MaskRows, rows: number, classes: number): Uint8Array {
+  return Uint8Array.from({ length: rows }, (_, row) => {
+    const first = at(row);
+    if (step === 0) return data[first];
+    let j = 0;
+    while (j < classes && data[first + j] === 0) j++;
+    return j < classes ? 1 : 0;
+  });
 }
 
 /** Data of an aligned shape as x's data stands. */

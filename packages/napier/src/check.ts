@@ -83,13 +83,13 @@ function meant(key: string, allowed: readonly string[]): string | undefined {
 }
 
 /** A misspelt option would otherwise be a silent default. */
-export function checkOptions(caller: Caller, options: unknown, allowed: readonly string[]): void {
-  if (typeof options !== "object" || options === null) throw typeError(caller, "options", "an object", options);
+export function checkOptions(caller: Caller, options: unknown, allowed: readonly string[], name = "options"): void {
+  if (typeof options !== "object" || options === null) throw typeError(caller, name, "an object", options);
   for (const key of Object.keys(options)) {
     if (allowed.includes(key)) continue;
-    const name = meant(key, allowed);
-    const todo = name === undefined ? undefined : `did you mean ${name}`;
-    throw typeError(caller, "options", `only ${allowed.join(", ")}`, words(`${key}`), todo);
+    const other = meant(key, allowed);
+    const todo = other === undefined ? undefined : `did you mean ${other}`;
+    throw typeError(caller, name, `only ${allowed.join(", ")}`, words(`${key}`), todo);
   }
 }
 

@@ -1,4 +1,3 @@
-import { keptRows } from "./broadcast.ts";
 import type { ReductionName } from "./reduction.ts";
 import type { View, Writable } from "./tensor.ts";
 
@@ -18,14 +17,13 @@ export interface Counted {
   readonly factor: number;
 }
 
-/** Rows that are ignored (class −1) become rows of class 0 that are left out, as those that are masked whole. */
-export function leftOut(x: View, y: Int32Array | undefined, mask: Uint8Array | undefined): Uint8Array | undefined {
-  const left = new Uint8Array(x.rows);
-  if (mask !== undefined)
-    keptRows(mask, x).forEach((kept, i) => {
-      left[i] = 1 - kept;
-    });
-  for (let i = 0; y !== undefined && i < x.rows; i++) {
+/** Rows that are ignored (class −1) become rows of class 0 that are left out, as those of which a mask keeps no class. */
+export function leftOut(rows: number, y: Int32Array | undefined, kept: Uint8Array | undefined): Uint8Array | undefined {
+  const left = new Uint8Array(rows);
+  kept?.forEach((isKept, i) => {
+    left[i] = 1 - isKept;
+  });
+  for (let i = 0; y !== undefined && i < rows; i++) {
     if (y[i] !== -1) continue;
     y[i] = 0;
     left[i] = 1;

@@ -1,6 +1,6 @@
-import { classWeightsOf, maskOf } from "./broadcast.ts";
+import { classWeightsOf, keptRows, maskOf } from "./broadcast.ts";
 import { checkOptions } from "./check.ts";
-import { type Counted, clearRows, counted, leftOut, weigh } from "./counting.ts";
+import { type Counted, clearRows, counted, leftOut } from "./counting.ts";
 import {
   type GeneralLoss,
   isGeneral,
@@ -8,9 +8,10 @@ import {
   prepareGeneralLossWithGrad,
   prepareGeneralMean,
 } from "./generalloss.ts";
-import { type Area, areaOf, type Job, type Prepared, perRow } from "./job.ts";
+import { areaOf, type Job, type Prepared, perRow } from "./job.ts";
 import { type CrossEntropyOptions, checkIgnoreIndex, checkTerms, HARD_OPTIONS } from "./lossoptions.ts";
-import { combine, type Loss, type LossWithGrad, type ReductionName, reduce, reductionOf } from "./reduction.ts";
+import { type Loss, type LossWithGrad, type ReductionName, reductionOf } from "./reduction.ts";
+import { RowLosses, scalesOf } from "./rowlosses.ts";
 import { runNow } from "./runner.ts";
 import { maskedCalls } from "./steps.ts";
 import { classIndices, type Targets } from "./targets.ts";
@@ -46,7 +47,8 @@ function read(caller: string, logits: Logits, targets: Targets, options: CrossEn
   const classWeights = weight === undefined ? undefined : classWeightsOf(caller, weight, x);
   const mask = maskOf(caller, options.mask, x);
   const y = classIndices(caller, targets, x, "logits", ignoreIndex);
-  const left = ignoreIndex === undefined && mask === undefined ? undefined : leftOut(x, y, mask);
+  const left =
+    ignoreIndex === undefined && mask === undefined ? undefined : leftOut(x.rows, y, mask && keptRows(mask, x));
   return { reduction, x, y, mask, classWeights, rows: counted(x.rows, left, classWeights, y, reduction) };
 }
 
@@ -63,41 +65,12 @@ function general(caller: string, given: Arguments, options: CrossEntropyOptions)
   };
 }
 
-/**
- * Where the kernels' losses go: sums over rows take them as f64, and so do weights; each on its own is, in f32,
- * −logSoftmax(x)[y] to the bit, which is not always the f64 loss rounded. The kernels for f32 take both.
- */
-class RowLosses {
-  readonly #exact: Float64Array;
-  readonly #rounded: Float32Array | undefined;
-  readonly areas: Area[];
-
-  constructor({ x, reduction, rows }: Arguments) {
-    this.#exact = new Float64Array(x.rows);
-    this.areas = [perRow("f64", undefined, this.#exact)];
-    if (x.dtype === "f64") return;
-    if (reduction === "none" && rows.weights === undefined) this.#rounded = new Float32Array(x.rows);
-    this.areas.push(perRow("f32", undefined, this.#rounded));
-  }
-
-  reduced(caller: string, { x, reduction, rows }: Arguments, out?: Out["out"]): number | Output {
-    const losses = this.#rounded ?? this.#exact;
-    weigh(losses, rows);
-    return reduce(caller, losses, reduction, x, out, rows.divisor);
-  }
-
-  /** The mean before it is rounded to the logits' dtype. */
-  mean({ rows }: Arguments): number {
-    weigh(this.#exact, rows);
-    return combine(this.#exact, rows.divisor);
-  }
-}
-
 /** The job of hard targets on their own kernels. */
 function lossJob(given: Arguments, losses: RowLosses): Job {
   const { x, y, mask } = given;
-  const areas = [...losses.areas, areaOf(x, x.data), perRow("i32", y)];
-  const calls = maskedCalls(x, mask, areas, CROSS_ENTROPY[x.dtype], [losses.areas.length, -Infinity]);
+  const own = losses.areas(given);
+  const areas = [...own, areaOf(x, x.data), perRow("i32", y)];
+  const calls = maskedCalls(x, mask, areas, CROSS_ENTROPY[x.dtype], [own.length, -Infinity]);
   return { rows: x.rows, classes: x.classes, areas, calls };
 }
 
@@ -132,12 +105,6 @@ export function prepareMeanLoss(
   return { family: core, job: lossJob(given, losses), finish: () => ({ mean: losses.mean(given), dtype }) };
 }
 
-/** What each row's gradient is multiplied by: where all are the same, one number. */
-function scales({ reduction, rows: { weights, divisor } }: Arguments): Float64Array | number {
-  const by = reduction === "mean" && divisor !== 0 ? divisor : 1;
-  return weights === undefined ? 1 / by : weights.map((w) => w / by);
-}
-
 export function prepareCrossEntropyWithGrad(
   logits: Logits,
   targets: Targets,
@@ -149,13 +116,14 @@ export function prepareCrossEntropyWithGrad(
   const out = receiver(caller, x, x.data.length, options.out, [x]);
   if (isGeneral(given, options)) return prepareGeneralLossWithGrad(general(caller, given, options), out);
   const losses = new RowLosses(given);
-  const gradient = losses.areas.length;
+  const own = losses.areas(given);
+  const gradient = own.length;
   const areas = [
-    ...losses.areas,
+    ...own,
     areaOf(x, undefined, out),
     areaOf(x, x.data),
     perRow("i32", y),
-    perRow("f64", scales(given)),
+    perRow("f64", scalesOf(given)),
   ];
   const calls = maskedCalls(x, mask, areas, CROSS_ENTROPY_WITH_GRAD[x.dtype], [gradient + 1, -Infinity], [gradient, 0]);
   return {

@@ -7,15 +7,19 @@ import { Steps, tempered } from "./steps.ts";
 import { type Output, type View, type Writable, wrap } from "./tensor.ts";
 import { wide } from "./wide.ts";
 
-/** Cross-entropy with any targets t from 0, in f64 whatever comes in, as kernels/softcrossentropy.as.ts has it. */
-export interface GeneralLoss {
+/** What becomes of the losses of rows, where they are computed in f64 whatever comes in. */
+export interface GeneralRows {
   readonly caller: string;
   readonly x: View;
   readonly reduction: ReductionName;
-  readonly mask: Uint8Array | undefined;
   readonly classWeights: Float64Array | undefined;
   readonly rows: Counted;
   readonly options: SoftCrossEntropyOptions;
+}
+
+/** Cross-entropy with any targets t from 0, in f64 whatever comes in, as kernels/softcrossentropy.as.ts has it. */
+export interface GeneralLoss extends GeneralRows {
+  readonly mask: Uint8Array | undefined;
   /** The call that fills the area t; the areas `weights` and `mask` are what its kernel takes. */
   targets(steps: Steps, t: number, weights: number, mask: number): void;
 }
@@ -37,7 +41,7 @@ const LARGEST = 1.0715086071862673e301; // 2^1000
  * The weights of the classes, and what a mean divides by. The mean's power of two is that of the true classes: where the
  * weight of another class would leave f64 with it, both go without.
  */
-function weightsOf({ classWeights, rows }: GeneralLoss): { weights: Float64Array | undefined; divisor: number } {
+export function weightsOf({ classWeights, rows }: GeneralRows): { weights: Float64Array | undefined; divisor: number } {
   const { factor, divisor } = rows;
   if (factor <= 1 || classWeights?.every((w) => Math.abs(w) * factor < LARGEST))
     return { weights: classWeights?.map((w) => w * factor), divisor };
@@ -51,17 +55,17 @@ function squared(z: number, lse: number): number {
 }
 
 /** What the kernels leave of each row: the loss without z, and its lse. */
-class RowResults {
+export class RowResults {
   readonly losses: Float64Array;
   readonly lses: Float64Array | undefined;
 
-  constructor({ x, options: { zLoss = 0 } }: GeneralLoss) {
+  constructor({ x, options: { zLoss = 0 } }: GeneralRows) {
     this.losses = new Float64Array(x.rows);
     if (zLoss > 0) this.lses = new Float64Array(x.rows);
   }
 
   /** The losses as they count, and what z adds to each. */
-  #settled({ rows, options: { zLoss = 0 } }: GeneralLoss): { losses: Float64Array; more: Float64Array } {
+  #settled({ rows, options: { zLoss = 0 } }: GeneralRows): { losses: Float64Array; more: Float64Array } {
     const { losses, lses } = this;
     const more = lses?.map((lse) => squared(zLoss, lse)) ?? new Float64Array(0);
     rows.left?.forEach((isLeft, i) => {
@@ -71,12 +75,12 @@ class RowResults {
   }
 
   /** The mean before it is rounded to the logits' dtype. */
-  mean(loss: GeneralLoss): number {
+  mean(loss: GeneralRows): number {
     const { losses, more } = this.#settled(loss);
     return combine(losses, weightsOf(loss).divisor) + combine(more, loss.rows.count);
   }
 
-  reduced(loss: GeneralLoss, out?: Writable): number | Output {
+  reduced(loss: GeneralRows, out?: Writable): number | Output {
     const { caller, x, reduction, rows } = loss;
     const { losses, more } = this.#settled(loss);
     if (reduction !== "none") {
@@ -137,17 +141,24 @@ export function prepareGeneralMean(loss: GeneralLoss): Prepared<number> {
   return { family: wide, job: { rows, classes, areas, calls }, finish: () => results.mean(loss) };
 }
 
+/** What a mean divides a gradient by, and that of z·lse². */
+export function gradientDivisors(loss: GeneralRows): { divisor: number; count: number } {
+  const isMean = loss.reduction === "mean";
+  return {
+    divisor: (isMean && weightsOf(loss).divisor) || 1,
+    count: isMean && loss.rows.count > 0 ? loss.rows.count : 1,
+  };
+}
+
 export function prepareGeneralLossWithGrad(
   loss: GeneralLoss,
   out: Writable,
 ): Prepared<{ loss: number | Output; dlogits: Output }> {
-  const { x, options, reduction, rows } = loss;
+  const { x, options, rows } = loss;
   const { softcap, temperature = 1, zLoss = 0 } = options;
   const results = new RowResults(loss);
   const { steps, given, t, e, records, mask } = lossSteps(loss, results);
-  const isMean = reduction === "mean";
-  const divisor = (isMean && weightsOf(loss).divisor) || 1;
-  const count = isMean && rows.count > 0 ? rows.count : 1;
+  const { divisor, count } = gradientDivisors(loss);
   steps.leave(x, out, (dx) => {
     steps.call("soft_gradient_f64", [dx, e, t, records], divisor, count, zLoss, temperature);
     if (softcap !== undefined) steps.call("softcap_backward_f64", [dx, given], softcap);

@@ -68,11 +68,15 @@ function float16Table(): Uint32Array {
   return float16;
 }
 
+/** The bits of 16-bit numbers. */
+export const bitsOf = (data: Half): Uint16Array =>
+  data instanceof Uint16Array ? data : new Uint16Array(data.buffer, data.byteOffset, data.length);
+
 /** The same numbers as f32: exact, and every NaN canonical. */
 export function widen(out: Float32Array, data: Half, name: HalfName): void {
   const { length } = data;
   const to = new Uint32Array(out.buffer, out.byteOffset, length);
-  const from = data instanceof Uint16Array ? data : new Uint16Array(data.buffer, data.byteOffset, length);
+  const from = bitsOf(data);
   if (name === "float16") {
     const table = float16Table();
     for (let k = 0; k < length; k++) to[k] = table[from[k]];

@@ -43,6 +43,25 @@ type WideKernel =
 /** Steps of an optimizer: (w, …state, gradient, …numbers, count); a number is a row of one class. */
 type OptimizerKernel = `${"adam" | "adamw" | "momentum" | "nesterov"}_f32`;
 
+/** The family fused: kernels on blocks of a product; what they return, if anything, their sources say. */
+type FusedKernel =
+  | Both<
+      | `pack_${"lanes" | "columns" | "panels"}`
+      | "clear_bad_rows"
+      | "repeat_row"
+      | `add_bad_${"row" | "sums"}`
+      | "canonical"
+      | "column_sums"
+      | "dots"
+      | "outer"
+      | "sums_rows"
+      | `${"sum" | "gradient"}_${"block" | "general"}`
+      | "finish_blocks"
+    >
+  | "start_blocks"
+  | "start_general"
+  | "finish_general";
+
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {
   exp_f64(x: number): number;
@@ -112,4 +131,6 @@ interface Named {
   ): void;
 }
 
-export type Kernels = Named & Record<RowKernel, (...args: number[]) => void>;
+export type Kernels = Named &
+  Record<RowKernel, (...args: number[]) => void> &
+  Record<FusedKernel, (...args: number[]) => number>;

@@ -47,7 +47,7 @@ function read(caller: string, logProbs: Logits, targets: Targets, options: NllOp
   const x = view(caller, "logProbs", logProbs, options, dloss);
   const weights = weight === undefined ? undefined : classWeightsOf(caller, weight, x);
   const y = classIndices(caller, targets, x, "logProbs", ignoreIndex);
-  const left = ignoreIndex === undefined ? undefined : leftOut(x, y, undefined);
+  const left = ignoreIndex === undefined ? undefined : leftOut(x.rows, y, undefined);
   return { reduction, x, y, rows: counted(x.rows, left, weights, y, reduction) };
 }
 

@@ -1,4 +1,4 @@
-import { classWeightsOf, maskOf } from "./broadcast.ts";
+import { classWeightsOf, keptRows, maskOf } from "./broadcast.ts";
 import { checkOptions, rangeError, words } from "./check.ts";
 import { leftOut } from "./counting.ts";
 import { type GeneralLoss, prepareGeneralLoss, prepareGeneralLossWithGrad } from "./generalloss.ts";
@@ -21,7 +21,7 @@ function read(caller: string, logits: Logits, targets: Logits, options: SoftOpti
   if (x.classes === 0) throw rangeError(caller, "logits", "at least 1 class", words("0"));
   const classWeights = weight === undefined ? undefined : classWeightsOf(caller, weight, x);
   const mask = maskOf(caller, options.mask, x);
-  const left = mask === undefined ? undefined : leftOut(x, undefined, mask);
+  const left = mask === undefined ? undefined : leftOut(x.rows, undefined, keptRows(mask, x));
   const count = left === undefined ? x.rows : left.reduce((sum, isLeft) => sum - isLeft, x.rows);
   return {
     ...{ caller, x, q, reduction, mask, classWeights, options },

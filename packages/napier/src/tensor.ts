@@ -1,5 +1,5 @@
 import { checkData, checkOptions, checkShape, rangeError, typeError, words } from "./check.ts";
-import { type Half, type HalfName, halfName, isHalf, widen } from "./half.ts";
+import { bitsOf, type Half, type HalfName, halfName, isHalf, widen } from "./half.ts";
 
 /** A flat row-major array: number[] is f64. */
 export type Data = readonly number[] | Float32Array | Float64Array;
@@ -168,8 +168,23 @@ export const product = (shape: readonly number[]): number => shape.reduce((total
 
 export const isFlat = (value: unknown): value is AnyData => Array.isArray(value) || ArrayBuffer.isView(value);
 
-/** Reads an argument; every error about data, shape and axis is thrown here. */
+/** An argument's numbers as they came: `bits` are those of 16-bit numbers, for which view.data is an empty Float32Array. */
+export interface Numbers {
+  readonly view: View;
+  readonly bits: { readonly data: Uint16Array; readonly format: HalfName } | undefined;
+}
+
+/** As `numbersOf`, 16-bit numbers as f32. */
 function read(caller: string, name: string, value: Logits, options: Options): View {
+  const { view, bits } = numbersOf(caller, name, value, options);
+  if (bits === undefined) return view;
+  const data = new Float32Array(bufferLike(bits.data, 4 * bits.data.length));
+  widen(data, bits.data, bits.format);
+  return { ...view, data };
+}
+
+/** Reads an argument; every error about data, shape and axis is thrown here. */
+export function numbersOf(caller: string, name: string, value: Logits, options: Options): Numbers {
   if (!isFlat(value) && (typeof value !== "object" || value === null || !("data" in value))) {
     throw typeError(caller, name, "number[], Float32Array, Float64Array or { data, shape }", value);
   }
@@ -177,17 +192,19 @@ function read(caller: string, name: string, value: Logits, options: Options): Vi
   const { data: given, shape: own, dims } = parts;
   const kind = isFlat(value) ? "flat" : dims === undefined ? "shape" : "dims";
   let data: Data;
+  let bits: Numbers["bits"];
   let { type = "" } = parts;
   if (isHalf(given)) {
     const format = halfName(caller, name, given, kind === "dims" ? type : undefined, options.dtype);
-    data = new Float32Array(bufferLike(given, 4 * given.length));
-    widen(data, given, format);
+    bits = { data: bitsOf(given), format };
+    data = new Float32Array(bufferLike(given, 0));
     type = "float32";
   } else {
     checkData(caller, kind === "flat" ? name : `${name}.data`, given);
     data = given;
   }
-  let shape: readonly number[] = [data.length];
+  const { length } = bits?.data ?? data;
+  let shape: readonly number[] = [length];
   if (kind === "flat") {
     if (options.shape !== undefined) {
       checkShape(caller, "options.shape", options.shape);
@@ -202,8 +219,8 @@ function read(caller: string, name: string, value: Logits, options: Options): Vi
     if (kind === "dims" && type !== expected)
       throw typeError(caller, `${name}.type`, `"${expected}" for its data`, type);
   }
-  if (product(shape) !== data.length) {
-    throw rangeError(caller, name, `${product(shape)} elements for shape ${inWords(shape)}`, data.length);
+  if (product(shape) !== length) {
+    throw rangeError(caller, name, `${product(shape)} elements for shape ${inWords(shape)}`, length);
   }
   const { axis = -1 } = options;
   const most = Math.max(shape.length, 1); // a scalar has an axis 0 to name, but none to leave out
@@ -213,7 +230,7 @@ function read(caller: string, name: string, value: Logits, options: Options): Vi
   const at = axis < 0 ? axis + most : axis;
   const outer = product(shape.slice(0, at));
   const inner = product(shape.slice(at + 1));
-  return {
+  const view: View = {
     data,
     dtype: data instanceof Float32Array ? "f32" : "f64",
     kind,
@@ -225,15 +242,21 @@ function read(caller: string, name: string, value: Logits, options: Options): Vi
     inner,
     rows: outer * inner,
   };
+  return { view, bits };
 }
 
 /** As `read`; `options.dtype` is for this argument or the one `beside` it. */
 export function view(caller: string, name: string, value: Logits, options: Options, beside?: unknown): View {
   const result = read(caller, name, value, options);
-  if (options.dtype !== undefined && ![value, beside].some(holdsHalf)) {
-    throw typeError(caller, "options.dtype", "nothing where there is no Uint16Array", options.dtype);
-  }
+  checkDtype(caller, options, [value, beside]);
   return result;
+}
+
+/** `options.dtype` says what one of the arguments holds. */
+export function checkDtype(caller: string, { dtype }: Options, values: readonly unknown[]): void {
+  if (dtype !== undefined && !values.some(holdsHalf)) {
+    throw typeError(caller, "options.dtype", "nothing where there is no Uint16Array", dtype);
+  }
 }
 
 const holdsHalf = (value: unknown): boolean => isHalf(isFlat(value) ? value : (value as Partial<Tensor> | null)?.data);
@@ -313,10 +336,10 @@ export function receiver(
   like: View,
   length: number,
   out: Writable | undefined,
-  inputs: View[],
+  inputs: readonly Pick<View, "data">[],
+  name = "options.out",
 ): Writable {
   if (out === undefined) return allocate(like, length);
-  const name = "options.out";
   checkData(caller, name, out);
   const same = Array.isArray(like.data) ? Array.isArray(out) : out.constructor === like.data.constructor;
   if (!same)

@@ -1,5 +1,4 @@
-// The kernels that the families core and linear have: a row of logits to what is wanted of it.
-export { log_softmax_f32, log_softmax_f64, softmax_f32, softmax_f64 } from "./softmax.as";
+// Losses of rows of logits, of the families core, linear and fused.
 export {
   cross_entropy_f32, cross_entropy_f64, cross_entropy_with_grad_f32, cross_entropy_with_grad_f64,
 } from "./crossentropy.as";

@@ -30,6 +30,11 @@ export function sum_many(e: usize, x: usize, count: i32, classes: i32, store: bo
     f32.store(EXTREMES + (<usize>r << 2), largest);
     f64.store(EXTREMES + 32 + (<usize>r << 3), total);
   }
+  conclude_many(far, classes);
+}
+
+/** From the maxima of four rows at EXTREMES and their S, 32 bytes further: all but those of the bits `far`. */
+export function conclude_many(far: i32, classes: i32): void {
   const most = v128.load(EXTREMES);
   total_low = v128.load(EXTREMES, 32);
   total_high = v128.load(EXTREMES, 48);

@@ -70,7 +70,6 @@ export function soft_loss_f64(
   losses: usize, lses: usize, d: usize, t: usize, records: usize, rows: i32, classes: i32,
 ): void {
   const bytes = <usize>classes << 3;
-  const none = f64x2.splat(0);
   for (let i = 0; i < rows; i++, losses += 8, lses += 8, d += bytes, t += bytes, records += RECORD) {
     const s = load<f64>(records, SUM);
     if (s != s) {
@@ -81,35 +80,61 @@ export function soft_loss_f64(
     const own = t + (<usize>load<f64>(records, AT) << 3);
     const winner = load<f64>(own);
     store<f64>(own, 0);
-    let rest = none;
-    let restLost = none;
-    let sum = none;
-    let lost = none;
-    for (let j = 0; j < classes; j += 2) {
-      const k = <usize>j << 3;
-      const pair = j + 1 < classes;
-      const a = pair ? v128.load(t + k) : v128.load64_zero(t + k);
-      const b = pair ? v128.load(d + k) : v128.load64_zero(d + k);
-      const r = f64x2.add(rest, a);
-      const rv = f64x2.sub(r, rest);
-      restLost = f64x2.add(restLost, f64x2.add(f64x2.sub(rest, f64x2.sub(r, rv)), f64x2.sub(a, rv)));
-      rest = r;
-      const term = v128.and(f64x2.mul(a, b), f64x2.ne(a, none));
-      const next = f64x2.add(sum, term);
-      const v = f64x2.sub(next, sum);
-      lost = f64x2.add(lost, f64x2.add(f64x2.sub(sum, f64x2.sub(next, v)), f64x2.sub(term, v)));
-      sum = next;
-    }
+    target_sums(d, t, classes, 0, false);
     store<f64>(own, winner);
-    const others = fold(rest, restLost);
-    const total = others + winner;
-    const l = load<f64>(records, LOG);
-    store<f64>(records, total, TOTAL);
-    store<f64>(records, others, REST);
-    const curve = l < LEAST ? unbiased(load<f64>(records, BIASED_SUM), total) : total * l;
-    store<f64>(losses, clean(curve - fold(sum, lost) * load<f64>(records, UNSCALE)));
-    store<f64>(lses, clean(load<f64>(records, SHIFT) + l));
+    store_loss(losses, lses, records, winner);
   }
+}
+
+/** Σ t and Σ t·d of a row without the class left out, each compensated: what target_sums leaves. */
+let others: f64 = 0;
+let along: f64 = 0;
+
+/** With `on` the sums go on from those there, 64 bytes, and are left there: a row in blocks of two classes. */
+// @ts-ignore: decorator
+@inline
+export function target_sums(d: usize, t: usize, classes: i32, sums: usize, on: bool): void {
+  const none = f64x2.splat(0);
+  let rest = on ? v128.load(sums) : none;
+  let restLost = on ? v128.load(sums, 16) : none;
+  let sum = on ? v128.load(sums, 32) : none;
+  let lost = on ? v128.load(sums, 48) : none;
+  for (let j = 0; j < classes; j += 2) {
+    const k = <usize>j << 3;
+    const pair = j + 1 < classes;
+    const a = pair ? v128.load(t + k) : v128.load64_zero(t + k);
+    const b = pair ? v128.load(d + k) : v128.load64_zero(d + k);
+    const r = f64x2.add(rest, a);
+    const rv = f64x2.sub(r, rest);
+    restLost = f64x2.add(restLost, f64x2.add(f64x2.sub(rest, f64x2.sub(r, rv)), f64x2.sub(a, rv)));
+    rest = r;
+    const term = v128.and(f64x2.mul(a, b), f64x2.ne(a, none));
+    const next = f64x2.add(sum, term);
+    const v = f64x2.sub(next, sum);
+    lost = f64x2.add(lost, f64x2.add(f64x2.sub(sum, f64x2.sub(next, v)), f64x2.sub(term, v)));
+    sum = next;
+  }
+  if (on) {
+    v128.store(sums, rest);
+    v128.store(sums, restLost, 16);
+    v128.store(sums, sum, 32);
+    v128.store(sums, lost, 48);
+  }
+  others = fold(rest, restLost);
+  along = fold(sum, lost);
+}
+
+/** A row's loss, after target_sums; `winner` is the target of the class left out. */
+// @ts-ignore: decorator
+@inline
+export function store_loss(loss: usize, lse: usize, record: usize, winner: f64): void {
+  const total = others + winner;
+  const l = load<f64>(record, LOG);
+  store<f64>(record, total, TOTAL);
+  store<f64>(record, others, REST);
+  const curve = l < LEAST ? unbiased(load<f64>(record, BIASED_SUM), total) : total * l;
+  store<f64>(loss, clean(curve - along * load<f64>(record, UNSCALE)));
+  store<f64>(lse, clean(load<f64>(record, SHIFT) + l));
 }
 
 /** Whether products with v are in range, whatever f64 they are with. */

@@ -72,15 +72,15 @@ export function sum_f32(e: usize, x: usize, classes: i32, store: bool): f64 {
   }
   f32.store(hole, -Infinity);
   unit = UNBIAS_F32;
-  const s = store ? sum_far(e, x, classes, true) : sum_far(0, x, classes, false);
+  const s = store ? sum_far_stored(e, x, classes) : sum_far(0, x, classes, false, 0, false);
   f32.store(hole, largest);
   return s;
 }
 
-/** In f64 lanes, e[j] = e^(x[j] − m)·2^127 rounded to f32. Error of the sum ≤ 2^-27 of it. */
+/** In f64 lanes, e[j] = e^(x[j] − m)·2^127 rounded to f32. Error of the sum ≤ 2^-27 of it. `on` as in near.as.ts, 64 bytes. */
 // @ts-ignore: decorator
 @inline
-function sum_far(e: usize, x: usize, classes: i32, store: bool): f64 {
+function sum_far(e: usize, x: usize, classes: i32, store: bool, sums: usize, on: bool): f64 {
   const mm = f64x2.splat(m);
   const log2e = v128.load64_splat(REDUCTION);
   const low = v128.load64_splat(F32, LOW);
@@ -92,10 +92,10 @@ function sum_far(e: usize, x: usize, classes: i32, store: bool): f64 {
   const c3 = v128.load64_splat(EXP2, 24);
   const c4 = v128.load64_splat(EXP2, 32);
   const c5 = v128.load64_splat(EXP2, 40);
-  let s0 = f64x2.splat(0);
-  let s1 = s0;
-  let s2 = s0;
-  let s3 = s0;
+  let s0 = on ? v128.load(sums) : f64x2.splat(0);
+  let s1 = on ? v128.load(sums, 16) : s0;
+  let s2 = on ? v128.load(sums, 32) : s0;
+  let s3 = on ? v128.load(sums, 48) : s0;
   let p = x;
   let q = e;
   const whole = <usize>(classes & ~7) << 2;
@@ -133,8 +133,30 @@ function sum_far(e: usize, x: usize, classes: i32, store: bool): f64 {
     end = PAD + 32;
     q = STORED;
   }
+  if (on) {
+    v128.store(sums, s0);
+    v128.store(sums, s1, 16);
+    v128.store(sums, s2, 32);
+    v128.store(sums, s3, 48);
+  }
   const s = f64x2.add(f64x2.add(s0, s1), f64x2.add(s2, s3));
   return (f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1)) * UNBIAS_F32;
+}
+
+function sum_far_stored(e: usize, x: usize, classes: i32): f64 {
+  return sum_far(e, x, classes, true, 0, false);
+}
+
+/** e[j] = e^(x[j] − largest)·2^127 */
+export function exponentials_far(e: usize, x: usize, classes: i32, largest: f64): void {
+  m = largest;
+  sum_far_stored(e, x, classes);
+}
+
+/** The block of a row: the sum so far */
+export function sum_far_on(sums: usize, x: usize, classes: i32, largest: f64): f64 {
+  m = largest;
+  return sum_far(0, x, classes, false, sums, true);
 }
 
 // TwoSum lanes: the sum and what its roundings lost.
@@ -178,10 +200,19 @@ export function sum_f64(e: usize, x: usize, classes: i32, store: bool): f64 {
   f64.store(hole, -Infinity);
 
   // 2. the sum of the others
+  const s = terms_f64(e, x, classes, store, 0, false);
+  f64.store(hole, m);
+  return s;
+}
+
+/** The terms of sum_f64, and their sum. `on` as in near.as.ts, 48 bytes. */
+// @ts-ignore: decorator
+@inline
+function terms_f64(e: usize, x: usize, classes: i32, store: bool, sums: usize, on: bool): f64 {
   const mm = f64x2.splat(m);
-  lost = f64x2.splat(0);
-  let s0 = f64x2.splat(0);
-  let s1 = s0;
+  lost = on ? v128.load(sums, 32) : f64x2.splat(0);
+  let s0 = on ? v128.load(sums) : f64x2.splat(0);
+  let s1 = on ? v128.load(sums, 16) : s0;
   const whole = classes & ~3;
   for (let k = <usize>0, end = <usize>whole << 3; k < end; k += 32) {
     const e0 = exp_biased_f64(v128.load(x + k), mm, false);
@@ -205,9 +236,29 @@ export function sum_f64(e: usize, x: usize, classes: i32, store: bool): f64 {
       if (pair) v128.store64_lane(e + k, e0, 1, 8);
     }
   }
-  f64.store(hole, m);
+  if (on) {
+    v128.store(sums, s0);
+    v128.store(sums, s1, 16);
+    v128.store(sums, lost, 32);
+  }
   biased_sum = fold(two_sum(s0, s1));
   return biased_sum * UNBIAS_F64;
+}
+
+/** e[j] = e^(x[j] − largest)·2^960 */
+export function exponentials_f64(e: usize, x: usize, classes: i32, largest: f64): void {
+  const mm = f64x2.splat(largest);
+  for (let j = 0; j < classes; j += 2) {
+    const k = <usize>j << 3;
+    if (j + 1 < classes) v128.store(e + k, exp_biased_f64(v128.load(x + k), mm, false));
+    else v128.store64_lane(e + k, exp_biased_f64(v128.load64_splat(x + k), mm, false), 0);
+  }
+}
+
+/** The block of a row: the sum so far, which biased_sum has times 2^960 */
+export function sum_on_f64(sums: usize, x: usize, classes: i32, largest: f64): f64 {
+  m = largest;
+  return terms_f64(0, x, classes, false, sums, true);
 }
 
 /** The sum of an f32 row again, to f64's precision: where log-sum-exp cancels, its last bits are the result. Leaves m. */
@@ -215,11 +266,17 @@ export function sum_wide_f32(x: usize, classes: i32): f64 {
   const largest = range_f32(x, classes);
   m = largest;
   at = first_f32(x, largest, classes);
-  const mm = f64x2.splat(m);
-  lost = f64x2.splat(0);
-  let s0 = f64x2.splat(0);
   const hole = x + (<usize>at << 2);
   f32.store(hole, -Infinity);
+  lost = f64x2.splat(0);
+  const s0 = wide_terms_f32(f64x2.splat(0), x, classes);
+  f32.store(hole, <f32>m);
+  return fold(s0) * UNBIAS_F64;
+}
+
+/** s0 and the terms of sum_wide_f32; what is lost goes to `lost`. */
+function wide_terms_f32(s0: v128, x: usize, classes: i32): v128 {
+  const mm = f64x2.splat(m);
   for (let j = 0; j < classes; j += 2) {
     const k = x + (<usize>j << 2);
     let v = f64x2.splat(-Infinity);
@@ -227,7 +284,16 @@ export function sum_wide_f32(x: usize, classes: i32): f64 {
     if (j + 1 < classes) v = f64x2.replace_lane(v, 1, <f64>load<f32>(k, 4));
     s0 = two_sum(s0, exp_biased_f64(v, mm, false));
   }
-  f32.store(hole, <f32>m);
+  return s0;
+}
+
+/** The block of a row, as in near.as.ts, 32 bytes: the sum so far */
+export function sum_wide_on_f32(sums: usize, x: usize, classes: i32, largest: f64): f64 {
+  m = largest;
+  lost = v128.load(sums, 16);
+  const s0 = wide_terms_f32(v128.load(sums), x, classes);
+  v128.store(sums, s0);
+  v128.store(sums, lost, 16);
   return fold(s0) * UNBIAS_F64;
 }
 

@@ -46,10 +46,6 @@ function power(k: i64): f64 {
 export function prepare_f64(
   d: usize, e: usize, records: usize, x: usize, temperature: f64, rows: i32, classes: i32,
 ): void {
-  const isTiny = temperature < 2.2250738585072014e-308;
-  const bits = reinterpret<i64>(isTiny ? temperature * 18014398509481984.0 : temperature);
-  const k = (bits >> 52) - 1023 - (isTiny ? 54 : 0);
-  const part = reinterpret<f64>((bits & 0xfffffffffffff) | 0x3ff0000000000000);
   const bytes = <usize>classes << 3;
   for (let i = 0; i < rows; i++, d += bytes, e += bytes, x += bytes, records += RECORD) {
     // 1. the maximum, and where it stands
@@ -63,24 +59,64 @@ export function prepare_f64(
     const at = first_f64(x, m, classes);
     const slot = <usize>at << 3;
     // 2. the differences, their exponentials, and the sum of the others
-    const isHuge = k <= 0 && m >= HUGE;
-    const before = k > 0 ? power(-min<i64>(k, 1022)) * (k == 1023 ? 0.5 : 1.0) : isHuge ? 0.25 : 1.0;
     f64.store(x + slot, -Infinity);
-    const biased = temperature == 1.0 && !isHuge
-      ? exponentials(d, e, x, m, 1, 0, 1, classes, false)
-      : exponentials(d, e, x, m, before, k > 0 ? 0 : -k, part, classes, true);
-    const s = biased * UNBIAS_F64;
+    const biased = differences(d, e, x, m, temperature, classes, 0, false);
     f64.store(x + slot, m);
-    f64.store(d + slot, 0);
-    f64.store(e + slot, BIASED_ONE);
+    store_left_out(d + slot, e + slot);
     // 3. the logarithm
-    store<f64>(records, m / temperature, SHIFT);
-    store<f64>(records, s, SUM);
-    store<f64>(records, biased, BIASED_SUM);
-    store<f64>(records, log1p_f64(s), LOG);
-    store<f64>(records, <f64>at, AT);
-    store<f64>(records, isHuge ? 4.0 : 1.0, UNSCALE);
+    store_record(records, biased, m, at, temperature);
   }
+}
+
+/** The class left out. */
+// @ts-ignore: decorator
+@inline
+export function store_left_out(d: usize, e: usize): void {
+  store<f64>(d, 0);
+  store<f64>(e, BIASED_ONE);
+}
+
+/** What is known of a row by its maximum m, at `at`, and the sum of the others times 2^960. */
+// @ts-ignore: decorator
+@inline
+export function store_record(records: usize, biased: f64, m: f64, at: i32, temperature: f64): void {
+  const s = biased * UNBIAS_F64;
+  store<f64>(records, m / temperature, SHIFT);
+  store<f64>(records, s, SUM);
+  store<f64>(records, biased, BIASED_SUM);
+  store<f64>(records, log1p_f64(s), LOG);
+  store<f64>(records, <f64>at, AT);
+  store<f64>(records, is_huge(m, exponent(temperature)) ? 4.0 : 1.0, UNSCALE);
+}
+
+/** k of T = part·2^k */
+// @ts-ignore: decorator
+@inline
+function exponent(temperature: f64): i64 {
+  if (temperature < 2.2250738585072014e-308) return (reinterpret<i64>(temperature * 18014398509481984.0) >> 52) - 1077;
+  return (reinterpret<i64>(temperature) >> 52) - 1023;
+}
+
+// @ts-ignore: decorator
+@inline
+function is_huge(m: f64, k: i64): bool {
+  return k <= 0 && m >= HUGE;
+}
+
+/** Step 2 of prepare_f64: d and e, and the sum times 2^960. With `on` it goes on from the sums there, 64 bytes, and leaves them. */
+// @ts-ignore: decorator
+@inline
+export function differences(
+  d: usize, e: usize, x: usize, m: f64, temperature: f64, classes: i32, sums: usize, on: bool,
+): f64 {
+  const k = exponent(temperature);
+  const isHuge = is_huge(m, k);
+  if (temperature == 1.0 && !isHuge) return exponentials(d, e, x, m, 1, 0, 1, classes, false, sums, on);
+  const isTiny = temperature < 2.2250738585072014e-308;
+  const bits = reinterpret<i64>(isTiny ? temperature * 18014398509481984.0 : temperature);
+  const part = reinterpret<f64>((bits & 0xfffffffffffff) | 0x3ff0000000000000);
+  const before = k > 0 ? power(-min<i64>(k, 1022)) * (k == 1023 ? 0.5 : 1.0) : isHuge ? 0.25 : 1.0;
+  return exponentials(d, e, x, m, before, k > 0 ? 0 : -k, part, classes, true, sums, on);
 }
 
 /** What u / part left over q: u − q·part (Dekker's product, exact) + w; part = high + low in halves of its digits. */
@@ -116,7 +152,7 @@ function lost_by(sum: v128, term: v128, next: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function exponentials(
-  d: usize, e: usize, x: usize, m: f64, before: f64, up: i64, part: f64, classes: i32, divides: bool,
+  d: usize, e: usize, x: usize, m: f64, before: f64, up: i64, part: f64, classes: i32, divides: bool, sums: usize, on: bool,
 ): f64 {
   const factor = f64x2.splat(before);
   const after = f64x2.splat(power(min<i64>(up, 1000)));
@@ -127,10 +163,11 @@ function exponentials(
   const partHigh = part * SPLITTER - (part * SPLITTER - part);
   const high = f64x2.splat(partHigh);
   const low = f64x2.splat(part - partHigh);
-  let s0 = f64x2.splat(0);
-  let s1 = s0;
-  let l0 = s0;
-  let l1 = s0;
+  const zero = f64x2.splat(0);
+  let s0 = on ? v128.load(sums) : zero;
+  let s1 = on ? v128.load(sums, 16) : zero;
+  let l0 = on ? v128.load(sums, 32) : zero;
+  let l1 = on ? v128.load(sums, 48) : zero;
   // by four; the last one to three with −∞ behind them, in PAD
   let p = x;
   let q = d;
@@ -187,6 +224,12 @@ function exponentials(
     end = PAD + 32;
     q = STORED;
     r = STORED + 32;
+  }
+  if (on) {
+    v128.store(sums, s0);
+    v128.store(sums, s1, 16);
+    v128.store(sums, l0, 32);
+    v128.store(sums, l1, 48);
   }
   const sum = f64x2.add(s0, s1);
   return fold(sum, f64x2.add(f64x2.add(l0, l1), lost_by(s0, s1, sum)));
