@@ -135,6 +135,8 @@ describe.each(DTYPES)("hostile rows, one feature of 1, in %s", (dtype) => {
     ["a winner on the brink", [9.349920272827148, 5.198859214782715, -9.080009460449219, ...times(126, -80)]],
     ["the same, last", [...times(126, -80), -9.080009460449219, 5.198859214782715, 9.349920272827148]],
     ["a sum that is filled up", [0, ...times(130, -62.384 - Math.log(130))]],
+    ["small sums of many values", [0, ...Array.from({ length: 60 }, (_, j) => -68 - j / 3.7)]],
+    ["a subnormal sum", [0, ...Array.from({ length: 60 }, (_, j) => -715 - j / 3.7)]],
     ["shifted", [173, ...times(130, 172), 100]],
     ["under m / 2", [173, ...times(130, 172), 86]],
     ["subnormal", times(40, 1e-310)],
