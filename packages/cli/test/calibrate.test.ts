@@ -99,6 +99,27 @@ describe("napier calibrate", () => {
     expect(readFileSync(join(folder, "again.onnx"))).toEqual(bytes);
   });
 
+  test("--weight counts rows as the library does, and is no feature", async () => {
+    const source = "sql:SELECT *, a / 10 AS weight FROM 'held.parquet'";
+    const { stdout } = await run(
+      "m.onnx",
+      source,
+      "--target",
+      "colour",
+      "--weight",
+      "weight",
+      "--json",
+      "--out",
+      "w.onnx",
+    );
+    const sampleWeight = Float64Array.from({ length: 9000 }, (_, i) =>
+      Math.fround(held.x.data[2 * i]! / Math.fround(10)),
+    );
+    const expected = await calibrate(model, { ...held, sampleWeight });
+    expect(modelOf("w.onnx").temperature).not.toBe(modelOf("m.calibrated.onnx").temperature);
+    expect(JSON.parse(stdout)).toMatchObject({ temperature: expected.model.temperature, after: expected.after });
+  });
+
   test("evaluate and predict have the new probabilities and the old labels", async () => {
     const evaluate = async (name: string) =>
       JSON.parse((await napier(folder, "evaluate", name, "held.parquet", "--target", "colour", "--json")).stdout);
@@ -119,7 +140,7 @@ describe("napier calibrate refuses", () => {
   afterEach(() =>
     expect(
       readdirSync(folder)
-        .filter((name) => !/^(m\.calibrated|again)\./.test(name))
+        .filter((name) => !/^(m\.calibrated|again|w)\./.test(name))
         .sort(),
     ).toEqual(files),
   );
