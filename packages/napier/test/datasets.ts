@@ -45,8 +45,10 @@ export async function readTable(name: Dataset): Promise<{ x: Matrix & { data: Fl
   return { x: { data, shape: [rows.length, features] }, y: rows.map((row) => row[features] as Label) };
 }
 
+type Asked = Pick<FitOptions, "optimizer" | "scale" | "C" | "classWeight"> & { sampleWeight?: number[] };
+
 /** What fit is asked, to have scikit-learn's objective. */
-export function optionsOf({ scale, C, classWeight, weighted }: Case, weights: string): Partial<FitOptions> {
+export function optionsOf({ scale, C, classWeight, weighted }: Case, weights: string): Asked {
   return {
     ...{ optimizer: "lbfgs", scale, C },
     ...(classWeight && { classWeight }),
@@ -104,7 +106,9 @@ export function objectiveOf(
     const lse = largest + Math.log(z.reduce((sum, v) => sum + Math.exp(v - largest), 0));
     loss += rowWeight[i] * (lse - z[model.classes.indexOf(y[i])]);
   }
-  const penalised = outputs === 2 ? Array.from(weight.subarray(inputs), (w, k) => w - weight[k]) : weight;
+  const penalised = Array.from(outputs === 2 ? weight.subarray(inputs) : weight, (w, k) =>
+    outputs === 2 ? w - weight[k] : w,
+  );
   const squares = penalised.reduce((sum, w) => sum + w * w, 0);
   return (loss + squares / (2 * asked.C)) / total;
 }
