@@ -45,3 +45,14 @@ export const CANCELLATION = {
  * count as one; its logarithm then by that part of the sum.
  */
 export const SIGNED_SUM = 4;
+
+/**
+ * One step of an optimizer in f32, in parts of 2^-24: so many of the largest term of what the weight moves by, and so many
+ * of the weight; what it keeps, in parts of its largest term. Adam's terms: rate·|mean| and rate·|g + l2·w| over √square +
+ * ε, with g and l2·w of one sign; SGD's: rate·|momentum·buffer|, rate·|g|, rate·|l2·w|. Where nothing leaves the range.
+ */
+export const OPTIMIZER_BOUNDS = {
+  adam: { step: 23, w: 3, mean: 10, square: 10 },
+  momentum: { step: 22, w: 1, buffer: 13 },
+  nesterov: { step: 43, w: 1, buffer: 13 },
+} as const;

@@ -3,7 +3,7 @@
 type Both<Name extends string> = `${Name}_f32` | `${Name}_f64`;
 
 /** Kernels over rows that do not depend on each other: (…areas, …numbers, rows, classes). */
-export type RowKernel = CoreKernel | CommonKernel | WideKernel;
+export type RowKernel = CoreKernel | CommonKernel | WideKernel | OptimizerKernel;
 
 type CoreKernel = Both<
   | "log_sum_exp"
@@ -39,6 +39,9 @@ type WideKernel =
   | `${"hard" | "soft"}_targets_f64`
   | `soft_${"loss" | "gradient"}_f64`
   | `softcap${"" | "_backward"}_f64`;
+
+/** Steps of an optimizer: (w, …state, gradient, …numbers, count); a number is a row of one class. */
+type OptimizerKernel = `${"adam" | "adamw" | "momentum" | "nesterov"}_f32`;
 
 /** The exports that are called by name; addresses are in bytes. The kernels' sources say what each writes. */
 interface Named {
@@ -78,6 +81,8 @@ interface Named {
   move_rows_f32(out: number, x: number, rows: number, columns: number, outStride: number, xStride: number): void;
   relu_f32(out: number, x: number, count: number): void;
   relu_backward_f32(dx: number, g: number, out: number, count: number): void;
+  scale_f32(x: number, factor: number, count: number): void;
+  square_sums_f32(out: number, x: number, count: number): void;
   softmax_regression(
     losses: number,
     sums: number,
@@ -104,19 +109,6 @@ interface Named {
     factor: number,
     rows: number,
     inputs: number,
-  ): void;
-  adamw_f32(
-    w: number,
-    mean: number,
-    square: number,
-    g: number,
-    count: number,
-    decay: number,
-    beta1: number,
-    beta2: number,
-    rate: number,
-    correction: number,
-    epsilon: number,
   ): void;
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
-import type { FitOptions, Label, Matrix, Model } from "../src/train/index.ts";
+import type { FitSettings, Label, Matrix, Model } from "../src/train/index.ts";
 
 export const DATASETS = ["digits", "iris", "wine", "breast_cancer"] as const;
 export type Dataset = (typeof DATASETS)[number];
@@ -45,10 +45,8 @@ export async function readTable(name: Dataset): Promise<{ x: Matrix & { data: Fl
   return { x: { data, shape: [rows.length, features] }, y: rows.map((row) => row[features] as Label) };
 }
 
-type Asked = Pick<FitOptions, "optimizer" | "scale" | "C" | "classWeight"> & { sampleWeight?: number[] };
-
 /** What fit is asked, to have scikit-learn's objective. */
-export function optionsOf({ scale, C, classWeight, weighted }: Case, weights: string): Asked {
+export function optionsOf({ scale, C, classWeight, weighted }: Case, weights: string): FitSettings & { sampleWeight?: number[] } {
   return {
     ...{ optimizer: "lbfgs", scale, C },
     ...(classWeight && { classWeight }),
@@ -106,9 +104,7 @@ export function objectiveOf(
     const lse = largest + Math.log(z.reduce((sum, v) => sum + Math.exp(v - largest), 0));
     loss += rowWeight[i] * (lse - z[model.classes.indexOf(y[i])]);
   }
-  const penalised = Array.from(outputs === 2 ? weight.subarray(inputs) : weight, (w, k) =>
-    outputs === 2 ? w - weight[k] : w,
-  );
+  const penalised = Array.from(weight.subarray(outputs === 2 ? inputs : 0), (w, k) => (outputs === 2 ? w - weight[k] : w));
   const squares = penalised.reduce((sum, w) => sum + w * w, 0);
   return (loss + squares / (2 * asked.C)) / total;
 }

@@ -17,3 +17,13 @@ export {
   type TemperatureOptions,
   temperatureScaling,
 } from "./temperature.ts";
+export {
+  type AdamOptions,
+  type AdamState,
+  type AdamWOptions,
+  adam,
+  adamW,
+  type SgdOptions,
+  type SgdState,
+  sgd,
+} from "./updates.ts";

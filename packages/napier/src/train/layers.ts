@@ -14,6 +14,8 @@ export type LayerSize = Pick<Layer, "inputs" | "outputs">;
 
 /** Columns of a panel, see kernels/matmul.as.ts. */
 export const PANEL = 8;
+/** Parameters whose squares are one sum, see kernels/clip.as.ts. */
+export const NORM_BLOCK = 1024;
 
 export function panelsOf(outputs: number): number {
   return Math.ceil(outputs / PANEL);

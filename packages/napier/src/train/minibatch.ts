@@ -126,7 +126,7 @@ export async function fitBatches<L extends Label>(
   const rows = counts.reduce((sum, count) => sum + count, 0);
   const sizes = layerSizes(columns, plan.hidden, classes.length);
   const capacity = Math.max(SCORE_ROWS, Math.min(batchSize, rows));
-  const steps = new Steps(crew, sizes, capacity, plan.learningRate, plan.weightDecay);
+  const steps = new Steps(crew, sizes, capacity, { ...plan, optimizer: "adamw" });
   try {
     const naive = plan.loss === "naive-f32";
     const { network } = steps;

@@ -1,6 +1,6 @@
 import type { Call, Task } from "../thread.ts";
 import type { Space } from "../wasm.ts";
-import { type LayerSize, PANEL, panelsOf, parameterPlan } from "./layers.ts";
+import { type LayerSize, NORM_BLOCK, PANEL, panelsOf, parameterPlan } from "./layers.ts";
 
 /** Elements from row to row: an odd number of cache lines, so that a column does not fall on one set of the cache. */
 function strideOf(columns: number): number {
@@ -15,6 +15,8 @@ export type Areas = {
   readonly gradient: number;
   readonly mean: number;
   readonly square: number;
+  /** Σ gradient² of each of its blocks, f64 */
+  readonly squares: number;
   /** [capacity, inputs] f32, before scaling */
   readonly raw: number;
   readonly center: number;
@@ -68,6 +70,7 @@ export class Network {
       gradient: trained * plan.length * 4,
       mean: trained * plan.length * 4,
       square: trained * plan.length * 4,
+      squares: trained * Math.ceil(plan.length / NORM_BLOCK) * 8,
       raw: capacity * inputs * 4,
       center: inputs * 4,
       factor: inputs * 4,

@@ -20,20 +20,9 @@ export interface Result extends Floats {
   readonly leftOut?: ReadonlySet<number>;
 }
 
-/** The core has no such function or option yet. */
-export class Missing extends Error {}
-
-/** Calls a public function by its name; what is not there, or not an option yet, is Missing. */
+/** Calls a public function by its name. */
 export function call<T>(name: string, ...args: unknown[]): T {
-  const f = (napier as unknown as Record<string, (...args: unknown[]) => T>)[name];
-  if (typeof f !== "function") throw new Missing(`there is no ${name}`);
-  try {
-    return f(...args);
-  } catch (error) {
-    if (error instanceof TypeError && error.message.includes(": options expected only "))
-      throw new Missing(error.message);
-    throw error;
-  }
+  return (napier as unknown as Record<string, (...args: unknown[]) => T>)[name](...args);
 }
 
 export type Dtype = "f32" | "f64";

@@ -1,16 +1,3 @@
-/** Cases that the library cannot run yet, by file and by what they need. */
-const LATER: Record<string, Record<string, string>> = {
-  "onnx.json": {
-    "an optimizer step as a function, and Momentum at all: they come with the optimizers of the trainer": `
-      test_adam_multiple test_momentum test_momentum_multiple`,
-  },
-  "torch.json": {},
-};
-
-export function later(file: string): string[] {
-  return Object.values(LATER[file] ?? {}).flatMap((names) => names.trim().split(/\s+/));
-}
-
 /** Cases with rows that are masked whole: NaN in PyTorch, by our contract probabilities of 0. All else in them is compared. */
 const MASKED_WHOLE: Record<string, string> = {
   "torch.json": `
