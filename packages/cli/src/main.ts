@@ -62,8 +62,21 @@ function program(): Command {
     .option("--max-iterations <n>", "lbfgs: ends after as many (default: 1000)", count)
     .option("--epochs <n>", "mini-batches: passes over the training rows (default: 15)", positiveInteger)
     .option("--batch-size <n>", "mini-batches: rows of a step (default: 128)", positiveInteger)
-    .option("--learning-rate <r>", "mini-batches (default: 0.001)", positive)
+    .option("--learning-rate <r>", "mini-batches (default: 0.001, with sgd 0.01)", positive)
+    .addOption(
+      new Option("--schedule <kind>", "of the learning rate (default: constant)").choices(["constant", "cosine"]),
+    )
+    .option("--warmup <n>", "steps in which the learning rate grows from 0 (default: 0)", count)
     .option("--weight-decay <r>", "adamw (default: 0.01)", notNegative)
+    .option("--l2 <r>", "adam, sgd: joins the gradient of weights (default: 0)", notNegative)
+    .option("--momentum <r>", "sgd (default: 0.9)", notNegative)
+    .option("--nesterov", "sgd: Nesterov's momentum")
+    .option("--clip-norm <r>", "mini-batches: a step's gradient is shortened to this norm", positive)
+    .option(
+      "--patience <n>",
+      "mini-batches: ends after as many epochs without a better validation NLL",
+      positiveInteger,
+    )
     .addOption(
       new Option("--scale <kind>", "how features are scaled")
         .choices(["standard", "minmax", "none"])

@@ -120,8 +120,9 @@ function fitError(error: unknown): unknown {
       error,
     );
   }
-  const hint = "lower --learning-rate, or let --scale be standard";
-  return new CommandError(1, `training came to an end: ${argument}${text}`, hint, error);
+  const hint = "lower --learning-rate, set --clip-norm, or let --scale be standard";
+  const why = todo === undefined ? "" : `; ${todo}`;
+  return new CommandError(1, `training came to an end: ${argument}${text}${why}`, hint, error);
 }
 
 /** What training said last, of each kind. */
@@ -149,6 +150,14 @@ async function saveInterrupted(out: string, { epoch, best, iteration }: Heard): 
     `interrupted after ${some(epoch.epoch, "epoch")}; the best model so far is saved to ${out}${which}`,
     `use it as it is, or run the same command again to train all ${some(epoch.epochs, "epoch")}`,
   );
+}
+
+/** Where training came to a bad end, the best model of the epochs before it is not lost. */
+async function saveDiverged(out: string, { epoch }: Heard, error: unknown): Promise<unknown> {
+  if (!(error instanceof CommandError) || error.exitCode !== 1 || epoch === undefined) return error;
+  await writeModel(out, epoch.model());
+  const hint = `the best model of the epochs before is saved to ${out}; ${error.hint}`;
+  return new CommandError(1, error.message, hint, error);
 }
 
 /** `napier train`: everything is checked before training begins, and `out` is written whole or not at all. */
@@ -201,7 +210,7 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
       model = await fit({ ...given, source: data });
     } catch (error) {
       progress.stop();
-      throw signal.aborted ? await saveInterrupted(out, heard) : fitError(error);
+      throw signal.aborted ? await saveInterrupted(out, heard) : await saveDiverged(out, heard, fitError(error));
     } finally {
       await pool.close();
     }

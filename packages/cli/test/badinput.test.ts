@@ -276,6 +276,6 @@ test("numbers that grow out of bounds are a failure, exit code 1", async () => {
   const { code, stdout, stderr } = await napier(folder, "train", source, ...options);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(
-    /^error: training came to an end: .*\nhint: lower --learning-rate, or let --scale be standard\n$/m,
+    /^error: training came to an end: .*\nhint: lower --learning-rate, set --clip-norm, or let --scale be standard\n$/m,
   );
 });

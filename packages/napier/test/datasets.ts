@@ -46,7 +46,10 @@ export async function readTable(name: Dataset): Promise<{ x: Matrix & { data: Fl
 }
 
 /** What fit is asked, to have scikit-learn's objective. */
-export function optionsOf({ scale, C, classWeight, weighted }: Case, weights: string): FitSettings & { sampleWeight?: number[] } {
+export function optionsOf(
+  { scale, C, classWeight, weighted }: Case,
+  weights: string,
+): FitSettings & { sampleWeight?: number[] } {
   return {
     ...{ optimizer: "lbfgs", scale, C },
     ...(classWeight && { classWeight }),
@@ -104,7 +107,9 @@ export function objectiveOf(
     const lse = largest + Math.log(z.reduce((sum, v) => sum + Math.exp(v - largest), 0));
     loss += rowWeight[i] * (lse - z[model.classes.indexOf(y[i])]);
   }
-  const penalised = Array.from(weight.subarray(outputs === 2 ? inputs : 0), (w, k) => (outputs === 2 ? w - weight[k] : w));
+  const penalised = Array.from(weight.subarray(outputs === 2 ? inputs : 0), (w, k) =>
+    outputs === 2 ? w - weight[k] : w,
+  );
   const squares = penalised.reduce((sum, w) => sum + w * w, 0);
   return (loss + squares / (2 * asked.C)) / total;
 }

@@ -8,7 +8,7 @@ const y = ["a", "b", "a"];
 /** What each wrong option says; the rest of the options is sound. */
 const WRONG: [string, Record<string, unknown>, ErrorConstructor][] = [
   [
-    "fit: options expected only x, y, sampleWeight, source, hidden, optimizer, validation, classWeight, warmStart, scale, seed, features, pool, signal, onProgress, C, tolerance, maxIterations, epochs, batchSize, learningRate, weightDecay, loss, got batchsize; did you mean batchSize",
+    "fit: options expected only x, y, sampleWeight, source, hidden, optimizer, validation, classWeight, warmStart, scale, seed, features, pool, signal, onProgress, C, tolerance, maxIterations, epochs, batchSize, loss, learningRate, weightDecay, l2, momentum, nesterov, schedule, warmup, clipNorm, patience, got batchsize; did you mean batchSize",
     { batchsize: 3 },
     TypeError,
   ],
@@ -75,9 +75,13 @@ const WRONG: [string, Record<string, unknown>, ErrorConstructor][] = [
   ["fit: epochs expected an integer from 1, got 0", { epochs: 0 }, RangeError],
   ['fit: epochs expected an integer from 1, got "5"', { epochs: "5" }, RangeError],
   ["fit: batchSize expected an integer from 1, got 1.5", { batchSize: 1.5 }, RangeError],
-  ["fit: learningRate expected a finite number above 0, got 0", { learningRate: 0 }, RangeError],
-  ["fit: learningRate expected a finite number above 0, got NaN", { learningRate: Number.NaN }, RangeError],
-  ["fit: weightDecay expected a finite number from 0, got -1", { weightDecay: -1 }, RangeError],
+  ["fit: learningRate expected a finite number above 0, got 0", { optimizer: "adamw", learningRate: 0 }, RangeError],
+  [
+    "fit: learningRate expected a finite number above 0, got NaN",
+    { optimizer: "adamw", learningRate: Number.NaN },
+    RangeError,
+  ],
+  ["fit: weightDecay expected a finite number from 0, got -1", { optimizer: "adamw", weightDecay: -1 }, RangeError],
   ['fit: scale expected "standard" or "minmax" or "none", got "log"', { scale: "log" }, RangeError],
   ["fit: seed expected an integer from 0 to 4294967295, got -1", { seed: -1 }, RangeError],
   ['fit: loss expected "cross-entropy" or "naive-f32", got "mse"', { loss: "mse" }, RangeError],
@@ -148,7 +152,7 @@ describe("fit rejects", () => {
     const data = blobs(64, 4, 2, 1);
     await expect(fit({ ...data, hidden: [8], learningRate: 1e30, batchSize: 16 })).rejects.toThrow(
       new RangeError(
-        'fit: loss expected finite numbers, got NaN in epoch 1, batch 2; the weights grew out of bounds: lower learningRate, or let scale be "standard"',
+        "fit: loss expected finite numbers, got NaN in epoch 1, batch 2; the weights grew out of bounds: lower learningRate, which is 1e+30, or set clipNorm",
       ),
     );
   });
@@ -158,7 +162,7 @@ describe("fit rejects", () => {
     const options = { ...data, weightDecay: 1e39, learningRate: 1, hidden: [4], batchSize: 64, epochs: 1 };
     await expect(fit(options)).rejects.toThrow(
       new RangeError(
-        'fit: weights expected finite numbers, got -Infinity in epoch 1, batch 1; the weights grew out of bounds: lower learningRate, or let scale be "standard"',
+        "fit: weights expected finite numbers, got -Infinity in epoch 1, batch 1; the weights grew out of bounds: lower learningRate, which is 1, or set clipNorm",
       ),
     );
   });

@@ -132,7 +132,7 @@ function fromSource<L extends Label>(model: Model<L>, { source }: CalibrationSou
  * @example
  * const x = { data: [0, 1, 2, 3, 4, 5, 6, 7], shape: [8, 1] };
  * const y = ["low", "low", "high", "low", "high", "low", "high", "high"];
- * const model = await fit({ x, y, learningRate: 1, epochs: 5, seed: 1 });
+ * const model = await fit({ x, y, optimizer: "adamw", learningRate: 1, epochs: 5, seed: 1 });
  * const { model: calibrated, before, after } = await calibrate(model, { x, y });
  * after.nll < before.nll; // true
  * calibrated.predict(x); // ["low", "low", "low", "low", "high", "high", "high", "high"]

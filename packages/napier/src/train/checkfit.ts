@@ -1,4 +1,5 @@
 import { type Caller, checkNumber, checkOneOf, checkOptions, rangeError, typeError, words } from "../check.ts";
+import { checkMiniBatch, MINI_BATCH_NAMES } from "./batchoptions.ts";
 import { checkLabels } from "./labels.ts";
 import { checkMatrix, type Label } from "./matrix.ts";
 import { Model } from "./model.ts";
@@ -13,7 +14,7 @@ const ANY = [
 /** What only some optimizers know. */
 const OWN = {
   lbfgs: ["C", "tolerance", "maxIterations"],
-  batches: ["epochs", "batchSize", "learningRate", "weightDecay", "loss"],
+  batches: ["epochs", "batchSize", "loss", ...MINI_BATCH_NAMES],
 } as const;
 const NAMES: readonly string[] = [...DATA, ...ANY, ...OWN.lbfgs, ...OWN.batches];
 
@@ -106,7 +107,7 @@ function checkOwn(caller: Caller, options: FitSettings, optimizer: string): void
 }
 
 function checkSettings(caller: Caller, settings: ReturnType<typeof withDefaults>): void {
-  const { hidden, optimizer, C, tolerance, maxIterations, epochs, batchSize, learningRate, weightDecay } = settings;
+  const { hidden, optimizer, C, tolerance, maxIterations, epochs, batchSize } = settings;
   const { scale, seed, loss, warmStart, signal, onProgress } = settings;
   if (!Array.isArray(hidden)) throw typeError(caller, "hidden", "an array of layer widths", hidden);
   hidden.forEach((width, l) => {
@@ -122,8 +123,6 @@ function checkSettings(caller: Caller, settings: ReturnType<typeof withDefaults>
   checkInteger(caller, "maxIterations", maxIterations, 0, Number.MAX_SAFE_INTEGER);
   checkInteger(caller, "epochs", epochs, 1, Number.MAX_SAFE_INTEGER);
   checkInteger(caller, "batchSize", batchSize, 1, Number.MAX_SAFE_INTEGER);
-  checkRate(caller, "learningRate", learningRate, false);
-  checkRate(caller, "weightDecay", weightDecay, true);
   checkOneOf(caller, "scale", scale, ["standard", "minmax", "none"]);
   checkInteger(caller, "seed", seed, 0, 4294967295);
   checkOneOf(caller, "loss", loss, ["cross-entropy", "naive-f32"]);
@@ -139,7 +138,7 @@ function checkSettings(caller: Caller, settings: ReturnType<typeof withDefaults>
 }
 
 function withDefaults<L extends Label>(options: FitOptions<L>) {
-  const { hidden = [], epochs = 15, batchSize = 128, learningRate = 1e-3, weightDecay = 0.01 } = options;
+  const { hidden = [], epochs = 15, batchSize = 128 } = options;
   const {
     scale = "standard",
     seed = 0,
@@ -150,11 +149,11 @@ function withDefaults<L extends Label>(options: FitOptions<L>) {
   } = options;
   const { optimizer = hidden.length > 0 ? "adamw" : "lbfgs" } = options;
   const given = { ...options, hidden, optimizer, C, tolerance, maxIterations };
-  return { ...given, epochs, batchSize, learningRate, weightDecay, scale, seed, loss };
+  return { ...given, epochs, batchSize, scale, seed, loss };
 }
 
 /** The options with their defaults; throws on all that can be seen without reading the numbers of x. */
-export function checkFit<L extends Label>(options: FitOptions<L>): ReturnType<typeof withDefaults<L>> {
+export function checkFit<L extends Label>(options: FitOptions<L>) {
   const caller = "fit";
   checkOptions(caller, options, NAMES);
   const shape = checkData(caller, options as FitOptions);
@@ -164,5 +163,7 @@ export function checkFit<L extends Label>(options: FitOptions<L>): ReturnType<ty
   if (options.features !== undefined) checkFeatures(caller, options.features, shape?.[1]);
   checkClassWeight(caller, options.classWeight);
   checkValidation(caller, options.validation, shape);
-  return settings;
+  // L-BFGS has none of these
+  const rule = settings.optimizer === "lbfgs" ? "adamw" : settings.optimizer;
+  return { ...settings, batches: checkMiniBatch(caller, rule, options, options.validation !== undefined) };
 }

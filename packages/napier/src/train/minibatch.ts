@@ -2,12 +2,15 @@ import { rangeError, words } from "../check.ts";
 import type { Crew } from "../crew.ts";
 import { naiveCrossEntropyWithGrad } from "../naive.ts";
 import type { checkFit } from "./checkfit.ts";
+import { divergedError } from "./diverged.ts";
 import { layerSizes, pack, unpack } from "./layers.ts";
 import type { Label } from "./matrix.ts";
 import type { Network } from "./mlp.ts";
 import { Model } from "./model.ts";
+import { EarlyStopping } from "./patience.ts";
 import type { Pace, Prepared } from "./prepare.ts";
 import type { RowBlock, Rows } from "./rows.ts";
+import { learningRateAt } from "./schedule.ts";
 import { countCorrect, putRow, SCORE_ROWS, type Score, sumLosses } from "./score.ts";
 import { epochWindows, type Window } from "./shuffle.ts";
 import { Steps } from "./steps.ts";
@@ -71,14 +74,9 @@ async function step(steps: Steps, count: number, naive: boolean, weights: Float6
   return sum;
 }
 
-/** What a step's report adds to its loss. */
-function inspect({ space, at, classes, plan }: Network, count: number): { gradientNorm: number; maxLogit: number } {
-  const gradient = space.f32.subarray(at.gradient / 4, at.gradient / 4 + plan.length);
+function largestLogit({ space, at, classes }: Network, count: number): number {
   const logits = space.f32.subarray(at.logits / 4, at.logits / 4 + count * classes);
-  return {
-    gradientNorm: Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0)),
-    maxLogit: logits.reduce((largest, x) => Math.max(largest, x), -Infinity),
-  };
+  return logits.reduce((largest, x) => Math.max(largest, x), -Infinity);
 }
 
 /** A row of an epoch: which of the window's blocks it is in, and where. */
@@ -97,12 +95,6 @@ async function walkWindow(rows: Rows, { blocks, order }: Window, skip: number, e
     const done = each(found[place >>> 16], place & 65535);
     if (done) await done;
   }
-}
-
-function checkFinite(what: "loss" | "weights", value: number, epoch: number, batch: number): void {
-  if (Number.isFinite(value)) return;
-  const todo = 'the weights grew out of bounds: lower learningRate, or let scale be "standard"';
-  throw rangeError("fit", what, "finite numbers", words(`${value} in epoch ${epoch}, batch ${batch}`), todo);
 }
 
 /** Trains by mini-batches; the model has the weights of the epoch with the least validation NLL, without validation the last ones. */
@@ -126,7 +118,9 @@ export async function fitBatches<L extends Label>(
   const rows = counts.reduce((sum, count) => sum + count, 0);
   const sizes = layerSizes(columns, plan.hidden, classes.length);
   const capacity = Math.max(SCORE_ROWS, Math.min(batchSize, rows));
-  const steps = new Steps(crew, sizes, capacity, { ...plan, optimizer: "adamw" });
+  const { steps: rule, schedule, patience } = plan.batches;
+  const steps = new Steps(crew, sizes, capacity, rule);
+  const perEpoch = Math.ceil(rows / batchSize);
   try {
     const naive = plan.loss === "naive-f32";
     const { network } = steps;
@@ -135,7 +129,29 @@ export async function fitBatches<L extends Label>(
     const weights = new Float64Array(batchSize);
 
     let best = network.save();
-    let bestNll = Infinity;
+    const stopping = new EarlyStopping(patience);
+    let before: { loss: number; gradientNorm: number; maxLogit: number } | undefined;
+    const checkFinite = (
+      what: "loss" | "weights",
+      value: number,
+      epoch: number,
+      batch: number,
+      count: number,
+    ): void => {
+      if (Number.isFinite(value)) return;
+      const { learningRate } = steps;
+      const { clipNorm } = rule;
+      const training = {
+        network,
+        rows: count,
+        features,
+        scale: scaling.kind,
+        learningRate,
+        clipNorm,
+        ...(before && { before }),
+      };
+      throw divergedError(what, value, epoch, batch, training);
+    };
     let reported = -Infinity;
     let dead = false;
     for (let epoch = 1; epoch <= epochs; epoch++) {
@@ -149,15 +165,22 @@ export async function fitBatches<L extends Label>(
         const count = filled;
         filled = 0;
         row += count;
+        steps.learningRate = learningRateAt(
+          (epoch - 1) * perEpoch + Math.ceil(row / batchSize),
+          epochs * perEpoch,
+          schedule,
+        );
         const batchLoss = await step(steps, count, naive, weighted ? weights : undefined);
-        if (!naive) checkFinite("loss", batchLoss, epoch, Math.ceil(row / batchSize));
+        if (!naive) checkFinite("loss", batchLoss, epoch, Math.ceil(row / batchSize), count);
         loss += batchLoss;
         correct += countCorrect(network, count);
         const dies: boolean = !dead && !Number.isFinite(loss);
         dead ||= dies;
         if (onProgress && (dies || performance.now() - reported >= 100)) {
           reported = performance.now();
-          onProgress({ kind: "step", epoch, epochs, row, rows, loss: loss / row, ...inspect(network, count) });
+          const seen = { loss: loss / row, gradientNorm: steps.gradientNorm(), maxLogit: largestLogit(network, count) };
+          if (!dead) before = seen;
+          onProgress({ kind: "step", epoch, epochs, row, rows, ...seen });
         }
         await pace();
       };
@@ -170,12 +193,13 @@ export async function fitBatches<L extends Label>(
         });
       }
       const parameters = network.save();
-      if (!naive)
-        checkFinite("weights", parameters.find((w) => !Number.isFinite(w)) ?? 0, epoch, Math.ceil(rows / batchSize));
+      if (!naive) {
+        const bad = parameters.find((w) => !Number.isFinite(w)) ?? 0;
+        checkFinite("weights", bad, epoch, perEpoch, Math.min(rows, batchSize));
+      }
       const held = validation && (await score(steps, validation.rows, validation.heldOnly, pace));
-      const isBest = held === undefined || held.nll < bestNll;
-      if (isBest || bestNll === Infinity) best = parameters;
-      if (isBest && held) bestNll = held.nll;
+      const isBest = held === undefined || stopping.see(held.nll);
+      if (isBest || stopping.best === Infinity) best = parameters;
       const snapshot = best;
       onProgress?.({
         ...{ kind: "epoch", epoch, epochs, best: isBest },
@@ -184,6 +208,7 @@ export async function fitBatches<L extends Label>(
         seconds: (performance.now() - start) / 1000,
         model: () => new Model({ classes, features, scaling, layers: unpack(snapshot, sizes) }),
       });
+      if (stopping.isOver) break;
     }
     return new Model({ classes, features, scaling, layers: unpack(best, sizes) });
   } finally {

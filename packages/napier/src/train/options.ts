@@ -1,4 +1,5 @@
 import type { Pool } from "../pool.ts";
+import type { MiniBatchOptions } from "./batchoptions.ts";
 import type { Labels } from "./labels.ts";
 import type { Feature, Label, Matrix } from "./matrix.ts";
 import type { Model } from "./model.ts";
@@ -25,7 +26,7 @@ export type FitData<L extends Label = Label> =
       sampleWeight?: undefined;
     };
 
-export interface FitSettings<L extends Label = Label> {
+export interface FitSettings<L extends Label = Label> extends MiniBatchOptions {
   /** Widths of the hidden layers; [] (the default) is a linear model. */
   hidden?: readonly number[];
   /** "lbfgs" (linear models only, and their default) trains to the optimum; the others by mini-batches, "adamw" by default. */
@@ -59,10 +60,6 @@ export interface FitSettings<L extends Label = Label> {
   epochs?: number;
   /** Rows of a step, 128 by default. */
   batchSize?: number;
-  /** 0.001 by default. */
-  learningRate?: number;
-  /** AdamW's, on weights and not on biases, 0.01 by default. */
-  weightDecay?: number;
   /** "naive-f32" is the textbook formula in f32, and dies as it does; for demonstrations only. */
   loss?: "cross-entropy" | "naive-f32";
 }

@@ -216,8 +216,8 @@ export interface ReliabilityOptions extends TemperatureOptions {
  * const { brier, ece, bins } = reliability(logits, [0, 0, 0, 1], { bins: 10 });
  * bins.length; // 1
  * bins[0].accuracy; // 0.75
- * bins[0].confidence; // 0.8807970779778824
- * ece; // 0.13079707797788231
+ * bins[0].confidence; // 0.8807970779778823
+ * ece; // 0.13079707797788243
  * brier; // 0.40921575121510445
  */
 export function reliability(logits: Logits, targets: Targets, options: ReliabilityOptions = {}): Reliability {
