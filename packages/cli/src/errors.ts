@@ -16,10 +16,17 @@ export function inputError(message: string, hint?: string, cause?: unknown): Com
 }
 
 export const INTERRUPTED = 130;
+export const TERMINATED = 143;
 
-/** Ctrl-C, after everything that could be saved was saved. */
-export function interrupted(message: string, hint?: string): CommandError {
-  return new CommandError(INTERRUPTED, message, hint);
+/** Ctrl-C or SIGTERM, after everything that could be saved was saved. */
+export class Interruption extends CommandError {
+  /** For a shell: it is shown as it is. */
+  readonly command: string | undefined;
+
+  constructor(exitCode: number, message: string, hint?: string, command?: string) {
+    super(exitCode, message, hint);
+    this.command = command;
+  }
 }
 
 /** Any message on one line. */

@@ -1,3 +1,5 @@
+export { type CalibrateOptions, calibrate } from "./calibrate.ts";
+export type { CalibrateReport } from "./calibratereport.ts";
 export { type CheckOptions, check } from "./check.ts";
 export type { CheckReport } from "./checkreport.ts";
 export { type EvaluateOptions, type EvaluateReport, evaluate } from "./evaluate.ts";

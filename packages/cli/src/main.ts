@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import { CommandError, INTERRUPTED, oneLine } from "./errors.ts";
+import { resumeCommand } from "./checkpoint.ts";
+import { CommandError, Interruption, oneLine } from "./errors.ts";
 import {
   classWeights,
   count,
@@ -26,10 +27,16 @@ above 0; with --strict also a row that log(softmax(x)) or the usual formula lose
 --log-probs rows whose log-sum-exp is not 0 or whose winner is lost); 2 a bad file or wrong usage.
 A table has a numeric column for each class, in order, or one column of lists. Rows count from 1, classes from 0.`;
 
-function program(): Command {
+const CHECKPOINTS = `
+
+With --checkpoint, Ctrl-C and SIGTERM save first and print the command that goes on. A training that was killed and goes on
+by --resume writes the very bytes of one that never was. The last two checkpoints are kept, after the end too: --resume
+with more --epochs or --max-iterations, or a smaller --tolerance, goes on from there. Delete the folder when it is not needed.`;
+
+function program(argv: readonly string[]): Command {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   const napier = new Command("napier")
-    .description("Train, evaluate and run softmax classifiers; check logits.")
+    .description("Train, evaluate, calibrate and run softmax classifiers; check logits.")
     .version(version)
     .option("--debug", "show the stack of an error")
     .configureHelp({ showGlobalOptions: true })
@@ -84,11 +91,15 @@ function program(): Command {
     )
     .option("--seed <n>", "same seed, same bytes", seed, 0)
     .option("--threads <n>", "threads to train on; the bytes stay the same (default: all cores)", threads)
+    .option("--checkpoint <folder>", "where training is saved, to go on from; made if it is missing")
+    .option("--checkpoint-every <seconds>", "how often (default: 30)", notNegative)
+    .option("--resume", "go on from --checkpoint, with all else as it was")
     .option("--out <file>", "where the model goes", "model.onnx")
     .option("--json", "print the result as one JSON object")
-    .addHelpText("after", SOURCES)
+    .addHelpText("after", SOURCES + CHECKPOINTS)
     .action(async (source, options) => {
-      await (await import("./train.ts")).train(source, options);
+      const command = resumeCommand(argv);
+      await (await import("./train.ts")).train(source, { ...options, command });
     });
 
   napier
@@ -101,6 +112,21 @@ function program(): Command {
     .addHelpText("after", SOURCES)
     .action(async (model, source, options) => {
       await (await import("./evaluate.ts")).evaluate(model, source, options);
+    });
+
+  napier
+    .command("calibrate")
+    .description("make a model's probabilities as sure as they are right, by a temperature")
+    .argument("<model.onnx>", "a model that train wrote")
+    .argument("<source>", "rows with the model's features that it was not trained on")
+    .requiredOption("--target <column>", "the column with the true classes")
+    .option("--weight <column>", "how much each row counts, from 0")
+    .option("--out <file>", "where the calibrated model goes (default: model.calibrated.onnx, beside model.onnx)")
+    .option("--bins <n>", "bins of the reliability table and of the ECE", positiveInteger, 15)
+    .option("--json", "print the result as one JSON object")
+    .addHelpText("after", SOURCES)
+    .action(async (model, source, options) => {
+      await (await import("./calibrate.ts")).calibrate(model, source, options);
     });
 
   napier
@@ -138,21 +164,22 @@ function program(): Command {
 function report(error: unknown, debug: boolean): number {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const { hint, exitCode } = error instanceof CommandError ? error : { hint: undefined, exitCode: 1 };
-  const prefix = exitCode === INTERRUPTED ? "" : "error: ";
+  const prefix = error instanceof Interruption ? "" : "error: ";
   process.stderr.write(`${prefix}${oneLine(message)}\n${hint === undefined ? "" : `hint: ${oneLine(hint)}\n`}`);
+  if (error instanceof Interruption && error.command) process.stderr.write(`  ${error.command}\n`);
   if (debug) process.stderr.write(`${stack}\n`);
   return exitCode;
 }
 
 /**
  * Runs the command line and sets the exit code: 2 for wrong usage or input, 3 where check finds a broken row, 1 for a
- * failure, 130 after Ctrl-C.
+ * failure, 130 after Ctrl-C, 143 after SIGTERM.
  */
 export async function run(argv: readonly string[]): Promise<void> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0); // the reader has seen enough
   });
-  const napier = program();
+  const napier = program(argv);
   try {
     await napier.parseAsync(argv);
   } catch (error) {

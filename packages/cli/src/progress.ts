@@ -56,7 +56,7 @@ export function iterationLine(p: Progress & { kind: "iteration" }): string {
 function plainLines(): (p: Progress) => void {
   let shown = Number.NEGATIVE_INFINITY;
   return (p) => {
-    if (p.kind === "step" || p.kind === "end") return;
+    if (p.kind !== "epoch" && p.kind !== "iteration") return;
     const now = performance.now();
     const isLast = p.kind === "epoch" ? p.epochs <= 20 || p.epoch === p.epochs : false;
     if (!isLast && now - shown < 1000) return;
@@ -106,7 +106,7 @@ export function trainingProgress(): { show: (p: Progress) => void; stop: () => v
         if (running) bar.update(done, payload);
         else bar.start(p.epochs * p.rows, done, payload);
         running = true;
-      } else {
+      } else if (p.kind === "epoch") {
         process.stderr.write("\r\x1b[K");
         note(epochLine(p));
       }

@@ -1,7 +1,8 @@
 import { createPool } from "napier/pool";
 import type { FitSettings, Label, Model, Progress, Score } from "napier/train";
 import { fit } from "napier/train";
-import { CommandError, INTERRUPTED, inputError, interrupted, nearest, shortName } from "./errors.ts";
+import { type CheckpointFolder, checkpointError, openCheckpoints } from "./checkpoint.ts";
+import { CommandError, INTERRUPTED, Interruption, inputError, nearest, shortName, TERMINATED } from "./errors.ts";
 import { type Held, hold } from "./hold.ts";
 import { checkLabels } from "./labels.ts";
 import { writeModel } from "./modelfile.ts";
@@ -9,7 +10,9 @@ import { checkOutput } from "./output.ts";
 import { count, metrics, note, rowCounter, some, trainingProgress } from "./progress.ts";
 import { openSource, type SourceOptions } from "./source.ts";
 
-type Own = "validation" | "classWeight" | "warmStart" | "features" | "pool" | "signal" | "onProgress" | "loss";
+type Own =
+  | ("validation" | "classWeight" | "warmStart" | "features" | "pool")
+  | ("checkpoint" | "signal" | "onProgress" | "loss");
 
 export interface TrainOptions extends Omit<FitSettings, Own> {
   target: string;
@@ -20,6 +23,12 @@ export interface TrainOptions extends Omit<FitSettings, Own> {
   classWeight?: "balanced" | Record<string, number>;
   /** All cores by default. */
   threads?: number;
+  /** The folder of the checkpoints. */
+  checkpoint?: string;
+  /** Seconds, 30 by default. */
+  checkpointEvery?: number;
+  /** The command line that goes on, for messages. */
+  command?: string;
   out: string;
   json?: boolean;
 }
@@ -48,7 +57,7 @@ async function load(
   options: SourceOptions,
   random: boolean,
   out: string,
-  signal: AbortSignal,
+  onRow: () => void,
 ): Promise<Held> {
   const source = await openSource(name, options);
   try {
@@ -59,7 +68,7 @@ async function load(
   }
   const counter = rowCounter(`reading ${shortName(name)}`);
   const onRows = (done: number): void => {
-    if (signal.aborted) throw interrupted("interrupted while reading; nothing is saved");
+    onRow();
     counter.rows(done);
   };
   const held = await hold(source, { random, onRows });
@@ -109,7 +118,9 @@ function without(all: Score & { rows: number }, part: Score | undefined, rows: n
 }
 
 /** fit's own words about an option; numbers that stop being finite are a failure and no wrong input. */
-function fitError(error: unknown): unknown {
+function fitError(error: unknown, folder = ""): unknown {
+  const ofCheckpoint = checkpointError(error, folder);
+  if (ofCheckpoint) return ofCheckpoint;
   const message = error instanceof Error ? error.message : "";
   const [, argument, text, todo] = /^fit: (\w+)([^;]*)(?:; (.*))?$/.exec(message) ?? [];
   if (argument === undefined) return error;
@@ -127,29 +138,56 @@ function fitError(error: unknown): unknown {
 
 /** What training said last, of each kind. */
 interface Heard {
+  resume?: Progress & { kind: "resume" };
   epoch?: Progress & { kind: "epoch" };
-  best?: Progress & { kind: "epoch" };
+  best?: { epoch: number; validation?: Score };
   iteration?: Progress & { kind: "iteration" };
   end?: Progress & { kind: "end" };
 }
 
-async function saveInterrupted(out: string, { epoch, best, iteration }: Heard): Promise<CommandError> {
+/** What an interrupted training leaves: its message and hint. */
+type Left = [message: string, hint?: string];
+
+async function saveModel(out: string, { epoch, best, iteration }: Heard): Promise<Left> {
   if (iteration) {
     await writeModel(out, iteration.model());
-    return interrupted(
+    return [
       `interrupted after ${some(iteration.iteration, "iteration")}; the model so far is saved to ${out}`,
       "use it as it is, or run the same command again to train to the end",
-    );
+    ];
   }
   if (epoch === undefined || best === undefined) {
-    return interrupted("interrupted before the first epoch was done; nothing is saved");
+    return ["interrupted before the first epoch was done; nothing is saved"];
   }
   await writeModel(out, epoch.model());
   const which = best.validation ? `, of epoch ${best.epoch}, validation ${metrics(best.validation)}` : "";
-  return interrupted(
+  return [
     `interrupted after ${some(epoch.epoch, "epoch")}; the best model so far is saved to ${out}${which}`,
     `use it as it is, or run the same command again to train all ${some(epoch.epochs, "epoch")}`,
-  );
+  ];
+}
+
+const GO_ON = "this command goes on:";
+
+/** What is in the folder after an interruption; `fit` has written it. */
+function saveState(folder: string, checkpoints: CheckpointFolder, heard: Heard, random: boolean): Left {
+  if (!checkpoints.isWritten()) return ["interrupted before training began; nothing is saved", GO_ON];
+  const done = (random ? heard.epoch?.epoch : heard.iteration?.iteration) ?? heard.resume?.done ?? 0;
+  return [`interrupted after ${some(done, random ? "epoch" : "iteration")}; a checkpoint is saved in ${folder}`, GO_ON];
+}
+
+/** Where training goes on from, and what was refused. */
+function resumeNotes(folder: string, p: Progress & { kind: "resume" }, random: boolean): void {
+  for (const text of p.notes) note(`${folder}: ${text}`);
+  if (!p.found) note(`${folder}: no checkpoint to go on from; training begins`);
+  else note(`${folder}: goes on after ${some(p.done, random ? "epoch" : "iteration")}`);
+}
+
+function checkResume({ checkpoint, checkpointEvery, resume }: TrainOptions): void {
+  if (checkpoint !== undefined) return;
+  const hint = "add --checkpoint <folder>";
+  if (resume) throw inputError("--resume: there is no folder to go on from", hint);
+  if (checkpointEvery !== undefined) throw inputError("--checkpoint-every: there is no folder to save to", hint);
 }
 
 /** Where training came to a bad end, the best model of the epochs before it is not lost. */
@@ -162,21 +200,32 @@ async function saveDiverged(out: string, { epoch }: Heard, error: unknown): Prom
 
 /** `napier train`: everything is checked before training begins, and `out` is written whole or not at all. */
 export async function train(name: string, options: TrainOptions): Promise<TrainReport> {
-  const { target, weight, exclude, validation, classWeight, threads, out, json, ...settings } = options;
+  const { target, weight, exclude, validation, classWeight, threads, out, json, ...others } = options;
+  const { checkpoint: folder, checkpointEvery: every, command, ...settings } = others;
   const optimizer = settings.optimizer ?? ((settings.hidden ?? []).length > 0 ? "adamw" : "lbfgs");
   const random = optimizer !== "lbfgs";
   const interrupt = new AbortController();
   const { signal } = interrupt;
-  const onInterrupt = (): void => {
-    if (signal.aborted) process.exit(INTERRUPTED);
+  let exitCode = INTERRUPTED;
+  const onSignal = (name: NodeJS.Signals): void => {
+    exitCode = name === "SIGTERM" ? TERMINATED : INTERRUPTED;
+    if (signal.aborted) process.exit(exitCode);
     interrupt.abort();
   };
-  process.on("SIGINT", onInterrupt);
-  checkOutput(out);
+  const interruption = ([message, hint]: Left): Interruption =>
+    new Interruption(exitCode, message, hint, folder === undefined ? undefined : command);
+  const onRow = (): void => {
+    if (!signal.aborted) return;
+    throw interruption(["interrupted while reading; nothing is saved", folder === undefined ? undefined : GO_ON]);
+  };
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   const start = performance.now();
   const opened: Held[] = [];
   try {
-    const data = await load(name, { target, weight, exclude }, random, out, signal);
+    checkOutput(out);
+    checkResume(options);
+    const checkpoints = folder === undefined ? undefined : openCheckpoints(folder, settings.resume === true);
+    const data = await load(name, { target, weight, exclude }, random, out, onRow);
     opened.push(data);
     const { features } = data;
     const inputs = features.reduce((sum, { size }) => sum + size, 0);
@@ -184,7 +233,7 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
     checkClassWeight(classWeight, data);
     let own: number | Held | undefined;
     if (typeof validation === "string") {
-      own = await load(validation, { target, features }, random, out, signal);
+      own = await load(validation, { target, features }, random, out, onRow);
       opened.push(own);
       for (const [label, row] of own.labels)
         checkLabels(shortName(validation), target, [label], [...data.labels.keys()], row);
@@ -203,14 +252,24 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
           heard.epoch = p;
           if (p.best) heard.best = p;
         } else if (p.kind === "iteration") heard.iteration = p;
-        else if (p.kind === "end") heard.end = p;
+        else if (p.kind === "resume") {
+          heard.resume = p;
+          if (p.best) heard.best = p.best;
+          resumeNotes(folder ?? "", p, random);
+        } else if (p.kind === "end") heard.end = p;
         progress.show(p);
       };
       const given = { ...settings, optimizer, validation: own, classWeight, features, pool, signal, onProgress };
-      model = await fit({ ...given, source: data });
+      const checkpoint = checkpoints && { store: checkpoints.store, ...(every !== undefined && { every }) };
+      model = await fit({ ...given, ...(checkpoint && { checkpoint }), source: data });
     } catch (error) {
       progress.stop();
-      throw signal.aborted ? await saveInterrupted(out, heard) : await saveDiverged(out, heard, fitError(error));
+      // a checkpoint that could not be written is another error than the signal's
+      if (!signal.aborted || (checkpoints && error !== signal.reason))
+        throw await saveDiverged(out, heard, fitError(error, folder));
+      throw interruption(
+        checkpoints ? saveState(folder ?? "", checkpoints, heard, random) : await saveModel(out, heard),
+      );
     } finally {
       await pool.close();
     }
@@ -231,7 +290,7 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
       objective: end?.objective ?? null,
       iterations: end?.iterations ?? null,
       converged: end?.converged ?? null,
-      epochs: heard.epoch?.epoch ?? null,
+      epochs: heard.epoch?.epoch ?? (random ? (heard.resume?.done ?? null) : null),
       seconds: Number(((performance.now() - start) / 1000).toFixed(3)),
     };
     if (end && !end.converged) {
@@ -240,7 +299,7 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
     process.stdout.write(json ? `${JSON.stringify(report)}\n` : summary(report, heard.best?.epoch, heldRows));
     return report;
   } finally {
-    process.off("SIGINT", onInterrupt);
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
     for (const held of opened) await held.close();
   }
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { DuckDBInstance, type JS } from "@duckdb/node-api";
 import { afterAll } from "vitest";
 
-const BIN = fileURLToPath(new URL("../bin/napier.js", import.meta.url));
+export const BIN = fileURLToPath(new URL("../bin/napier.js", import.meta.url));
 
 export interface Result {
   code: number;
@@ -30,8 +30,13 @@ export function napier(folder: string, ...args: string[]): Promise<Result> {
   });
 }
 
-/** Runs the command until a line on stderr matches, sends SIGINT, and waits for its end. */
-export function napierInterrupted(folder: string, line: RegExp, ...args: string[]): Promise<Result> {
+/** Runs the command until a line on stderr matches, sends the signal, and waits for its end. */
+export function napierInterrupted(
+  folder: string,
+  line: RegExp,
+  signal: NodeJS.Signals,
+  ...args: string[]
+): Promise<Result> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [BIN, ...args], { cwd: folder });
     let stdout = "";
@@ -44,7 +49,7 @@ export function napierInterrupted(folder: string, line: RegExp, ...args: string[
       stderr += part;
       if (sent || !line.test(stderr)) return;
       sent = true;
-      child.kill("SIGINT");
+      child.kill(signal);
     });
     child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
   });

@@ -221,7 +221,14 @@ test("Ctrl-C saves the best model so far and exits with 130", async () => {
     "--out",
     "stopped.onnx",
   ];
-  const { code, stdout, stderr } = await napierInterrupted(folder, /^epoch 1\//m, "train", "s.csv", ...options);
+  const { code, stdout, stderr } = await napierInterrupted(
+    folder,
+    /^epoch 1\//m,
+    "SIGINT",
+    "train",
+    "s.csv",
+    ...options,
+  );
   expect(stderr).toMatch(/^interrupted after \d+ epochs; the best model so far is saved to stopped\.onnx, of epoch /m);
   expect(stderr).toMatch(/^hint: use it as it is, or run the same command again to train all 100,000 epochs$/m);
   expect({ code, stdout }).toEqual({ code: 130, stdout: "" });

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { checkMiniBatch, MINI_BATCH_NAMES, type MiniBatchOptions } from "../src/train/batchoptions.ts";
-import { EarlyStopping } from "../src/train/patience.ts";
 
 type Optimizer = "adamw" | "adam" | "sgd";
 
@@ -56,41 +55,5 @@ describe("options of mini-batches", () => {
       schedule: { schedule: "cosine", learningRate: 0.5, warmup: 10 },
       patience: 3,
     });
-  });
-});
-
-describe("early stopping", () => {
-  test("stops after so many losses in a row that are no better", () => {
-    const stopping = new EarlyStopping(2);
-    const seen = [3, 2, 2, 1, Number.NaN, 1.5].map((loss) => [stopping.see(loss), stopping.isOver]);
-    expect(seen).toEqual([
-      [true, false],
-      [true, false],
-      [false, false],
-      [true, false],
-      [false, false],
-      [false, true],
-    ]);
-    expect(stopping.best).toBe(1);
-  });
-
-  test("never, by default", () => {
-    const stopping = new EarlyStopping(Infinity);
-    for (let n = 0; n < 1000; n++) stopping.see(1);
-    expect(stopping.isOver).toBe(false);
-  });
-
-  test("goes on after it was saved as JSON, before and after the first loss", () => {
-    const losses = [Number.NaN, 4, 5, 3, 3, 3, 3];
-    const alone = new EarlyStopping(3);
-    const expected = losses.map((loss) => [alone.see(loss), alone.best, alone.isOver]);
-    let stopping = new EarlyStopping(3);
-    const resumed = losses.map((loss) => {
-      const again = new EarlyStopping(3);
-      again.restore(JSON.parse(JSON.stringify(stopping.save())));
-      stopping = again;
-      return [stopping.see(loss), stopping.best, stopping.isOver];
-    });
-    expect(resumed).toEqual(expected);
   });
 });

@@ -29,11 +29,15 @@ describe("temperatureScaling and reliability refuse", () => {
   test("weights that are none", () => {
     const name = "options.sampleWeight";
     both(`${name} expected number[], Float32Array or Float64Array, got 2`, TypeError, { sampleWeight: 2 });
-    both(`${name} expected 4 weights, one a row, got 3`, RangeError, { sampleWeight: [1, 1, 1] });
-    both(`${name}[1] expected a number, got "1"`, TypeError, { sampleWeight: [1, "1", 1, 1] });
-    both(`${name}[3] expected a finite number from 0, got -1`, RangeError, { sampleWeight: [1, 1, 1, -1] });
-    both(`${name}[0] expected a finite number from 0, got NaN`, RangeError, { sampleWeight: [Number.NaN, 1, 1, 1] });
-    both(`${name}[2] expected a finite number from 0, got Infinity`, RangeError, { sampleWeight: [1, 1, Infinity, 1] });
+    both(`${name} expected 4 numbers, one a row, got 3`, RangeError, { sampleWeight: [1, 1, 1] });
+    both(`${name} expected finite numbers from 0, got 1 at row 1`, RangeError, { sampleWeight: [1, "1", 1, 1] });
+    both(`${name} expected finite numbers from 0, got -1 at row 3`, RangeError, { sampleWeight: [1, 1, 1, -1] });
+    both(`${name} expected finite numbers from 0, got NaN at row 0`, RangeError, {
+      sampleWeight: [Number.NaN, 1, 1, 1],
+    });
+    both(`${name} expected finite numbers from 0, got Infinity at row 2`, RangeError, {
+      sampleWeight: [1, 1, Infinity, 1],
+    });
     both(`${name} expected a weight above 0, got zeros only`, RangeError, { sampleWeight: new Float32Array(4) });
   });
 
@@ -80,6 +84,10 @@ describe("temperatureScaling and reliability refuse", () => {
   });
 });
 
+async function* streamOf(...blocks: unknown[]): AsyncGenerator<unknown> {
+  yield* blocks;
+}
+
 describe("calibrate refuses", () => {
   const model = new Model<string>({
     classes: ["a", "b"],
@@ -105,7 +113,7 @@ describe("calibrate refuses", () => {
     ],
     ["y expected 4 labels, one a row, got 2", RangeError, { x, y: ["a", "b"] }],
     ['y expected classes of the model, got "c" at row 3', RangeError, { x, y: ["a", "a", "a", "c"] }],
-    ["sampleWeight expected 4 weights, one a row, got 1", RangeError, { x, y: labels, sampleWeight: [1] }],
+    ["sampleWeight expected 4 numbers, one a row, got 1", RangeError, { x, y: labels, sampleWeight: [1] }],
     [
       "sampleWeight expected a weight above 0, got zeros only",
       RangeError,
@@ -113,44 +121,38 @@ describe("calibrate refuses", () => {
     ],
     ["bins expected an integer from 1 to 1000000, got 0", RangeError, { x, y: labels, bins: 0 }],
     ["signal expected an AbortSignal, got 3", TypeError, { x, y: labels, signal: 3 }],
-    ["source expected an iterable of blocks, got an object with x", TypeError, { source: { x } }],
-    ["x expected nothing beside source, got an object with data, shape", TypeError, { x, source: [] }],
-    ["sampleWeight expected nothing beside source, got an array", TypeError, { sampleWeight: [1], source: [] }],
-    ["source expected at least 1 row, got 0", RangeError, { source: [] }],
+    ["source expected an async iterable of blocks { x, y }, got an object with x", TypeError, { source: { x } }],
+    ["x expected nothing beside source, got both", RangeError, { x, source: [] }],
+    ["sampleWeight expected nothing beside source, got both", RangeError, { sampleWeight: [1], source: [] }],
+    ["source expected at least 1 row, got 0", RangeError, { source: streamOf() }],
     [
-      "source[1].x expected { data, shape }, got undefined; fromRows(rows) makes it from number[][]",
+      "source's x expected { data, shape }, got undefined; fromRows(rows) makes it from number[][]",
       TypeError,
-      { source: [{ x, y: labels }, { y: labels }] },
+      { source: streamOf({ x, y: labels }, { y: labels }) },
     ],
-    ["source[0].y expected 4 labels, one a row, got 1", RangeError, { source: [{ x, y: ["a"] }] }],
+    ["source's y expected 4 labels, one a row, got 1", RangeError, { source: streamOf({ x, y: ["a"] }) }],
     [
-      'source[1].y expected classes of the model, got "c" at row 0',
+      'source\'s y expected classes of the model, got "c" at row 4',
       RangeError,
       {
-        source: [
-          { x, y: labels },
-          { x, y: ["c", "a", "a", "a"] },
-        ],
+        source: streamOf({ x, y: labels }, { x, y: ["c", "a", "a", "a"] }),
       },
     ],
     [
-      "source[0].weight[0] expected a finite number from 0, got -1",
+      "source's weight expected finite numbers from 0, got -1 at row 0",
       RangeError,
-      { source: [{ x, y: labels, weight: [-1, 1, 1, 1] }] },
+      { source: streamOf({ x, y: labels, weight: [-1, 1, 1, 1] }) },
     ],
     [
-      "weight expected a weight above 0, got zeros only",
+      "source's weight expected a weight above 0, got zeros only",
       RangeError,
-      { source: [{ x, y: labels, weight: [0, 0, 0, 0] }] },
+      { source: streamOf({ x, y: labels, weight: [0, 0, 0, 0] }) },
     ],
     [
       "source expected rows with a finite loss, got NaN at row 5",
       RangeError,
       {
-        source: [
-          { x, y: labels },
-          { x: { data: [1, Number.NaN, 1, 1], shape: [4, 1] }, y: labels },
-        ],
+        source: streamOf({ x, y: labels }, { x: { data: [1, Number.NaN, 1, 1], shape: [4, 1] }, y: labels }),
       },
     ],
   ];
@@ -163,8 +165,10 @@ describe("calibrate refuses", () => {
     await expect(calibrate({} as Model<string>, { x, y: labels })).rejects.toThrow(
       new TypeError("calibrate: model expected a Model, got an object with no keys"),
     );
-    await expect(calibrate(model, { source: [null] } as unknown as CalibrateOptions<string>)).rejects.toThrow(
-      new TypeError("calibrate: source[0] expected { x, y }, got null"),
+    await expect(calibrate(model, { source: streamOf(null) } as unknown as CalibrateOptions<string>)).rejects.toThrow(
+      new TypeError(
+        "calibrate: source's x expected { data, shape }, got undefined; fromRows(rows) makes it from number[][]",
+      ),
     );
     await expect(calibrate(model, undefined as unknown as CalibrateOptions<string>)).rejects.toThrow(
       new TypeError("calibrate: options expected an object, got undefined"),

@@ -1,41 +1,21 @@
-import { checkOptions, typeError } from "../check.ts";
-import { checkSampleWeight, type Labelled, noWeight, type SampleWeight } from "./labelled.ts";
-import { checkLabels, indicesOf, type Labels } from "./labels.ts";
-import { checkMatrix, type Label, type Matrix } from "./matrix.ts";
+import { checkOptions, rangeError, typeError, words } from "../check.ts";
+import { type Labelled, noWeight } from "./labelled.ts";
+import { checkLabels } from "./labels.ts";
+import { checkMatrix, type Label } from "./matrix.ts";
 import { Model } from "./model.ts";
+import type { FitData } from "./options.ts";
 import { Passes } from "./passes.ts";
 import { pacer } from "./prepare.ts";
 import { checkBins, type Reliability, Tally } from "./reliability.ts";
+import { Rows } from "./rows.ts";
+import { checkWeights, checkWeightValues, type Look, tableFrom, tableOf } from "./source.ts";
 import { type FoundTemperature, Slopes, type TemperatureLimit, TemperatureSearch } from "./temperature.ts";
 
-/** Some rows, their classes, and what they weigh. */
-export interface CalibrationBlock<L extends Label = Label> {
-  readonly x: Matrix;
-  readonly y: Labels<L>;
-  readonly weight?: SampleWeight | undefined;
-}
-
-interface CalibrationRows<L extends Label> {
-  /** [rows, inputs] */
-  x: Matrix;
-  /** the class of each row, one of the model's */
-  y: Labels<L>;
-  /** a number from 0 for each row: how much it counts */
-  sampleWeight?: SampleWeight | undefined;
-  source?: undefined;
-}
-
-interface CalibrationSource<L extends Label> {
-  /** blocks of rows, instead of x and y: an iterable that can be read again and gives the same blocks each time */
-  source: AsyncIterable<CalibrationBlock<L>> | Iterable<CalibrationBlock<L>>;
-  x?: undefined;
-  y?: undefined;
-  sampleWeight?: undefined;
-}
-
-export type CalibrateOptions<L extends Label = Label> = (CalibrationRows<L> | CalibrationSource<L>) & {
-  /** how many bins the reports have, 15 by default */
+/** Rows with the model's features, in memory or read block by block. */
+export type CalibrateOptions<L extends Label = Label> = FitData<L> & {
+  /** How many bins the reports have, 15 by default. */
   bins?: number;
+  /** Aborts: the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 };
 
@@ -49,55 +29,42 @@ export interface Calibration<L extends Label = Label> {
 }
 
 const CALLER = "calibrate";
-const OPTIONS = ["x", "y", "sampleWeight", "source", "bins", "signal"];
-/** Rows that x is cut into: memory for their logits is all that a pass needs. */
-const SLICE = 4096;
+const DATA = ["x", "y", "sampleWeight", "source"] as const;
 
-/** The rows of x and y, some after the other. */
-function fromRows<L extends Label>(
-  model: Model<L>,
-  { x, y, sampleWeight }: CalibrationRows<L>,
-): () => Iterable<Labelled> {
-  checkMatrix(CALLER, "x", x, model.inputs);
-  const [rows, inputs] = x.shape;
-  checkLabels(CALLER, "y", y, rows);
-  checkSampleWeight(CALLER, "sampleWeight", sampleWeight, rows);
-  const targets = indicesOf(CALLER, "y", y, model.classes);
-  return function* () {
-    for (let first = 0; first < rows; first += SLICE) {
-      const end = Math.min(rows, first + SLICE);
-      const [from, to] = [first * inputs, end * inputs];
-      const data = Array.isArray(x.data) ? x.data.slice(from, to) : (x.data as Float32Array).subarray(from, to);
-      yield {
-        logits: model.logits({ data, shape: [end - first, inputs] }).data,
-        classes: model.classes.length,
-        targets: targets.subarray(first, end),
-        weights: sampleWeight?.slice(first, end),
-      };
-    }
-  };
+/** What messages call the parts of the rows. */
+interface Names {
+  readonly x: string;
+  readonly y: string;
+  readonly weight: string;
 }
 
-/** The rows of a source, each block checked as it comes. */
-function fromSource<L extends Label>(model: Model<L>, { source }: CalibrationSource<L>): () => AsyncIterable<Labelled> {
-  const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = Object(source);
-  if (typeof (later ?? now) !== "function") throw typeError(CALLER, "source", "an iterable of blocks", source);
+/** The rows' logits under the model, 4,096 rows after the other. */
+function logitsOf<L extends Label>(
+  model: Model<L>,
+  { x, y, sampleWeight, source }: FitData<L>,
+  names: Names,
+): () => AsyncIterable<Labelled> {
+  if (source === undefined) {
+    checkMatrix(CALLER, "x", x, model.inputs);
+    checkLabels(CALLER, "y", y, x.shape[0]);
+    if (sampleWeight !== undefined) checkWeights(CALLER, "sampleWeight", sampleWeight, x.shape[0]);
+  } else {
+    const given = DATA.find((name) => name !== "source" && { x, y, sampleWeight }[name] !== undefined);
+    if (given !== undefined) throw rangeError(CALLER, given, "nothing beside source", words("both"));
+    if (typeof source?.[Symbol.asyncIterator] !== "function") {
+      throw typeError(CALLER, "source", "an async iterable of blocks { x, y }", source);
+    }
+  }
+  const table = source === undefined ? tableOf(x, y, sampleWeight) : tableFrom(CALLER, source, model.inputs);
+  const { classes, inputs } = model;
+  const rows = new Rows(table, { classes }, CALLER, names.y);
+  const look: Look = (_, weight, first) => {
+    if (weight) checkWeightValues(CALLER, names.weight, weight, first);
+  };
   return async function* () {
-    let n = 0;
-    for await (const block of source) {
-      const name = `source[${n++}]`;
-      if (typeof block !== "object" || block === null) throw typeError(CALLER, name, "{ x, y }", block);
-      const { x, y, weight } = block;
-      checkMatrix(CALLER, `${name}.x`, x, model.inputs);
-      const rows = x.shape[0];
-      checkLabels(CALLER, `${name}.y`, y, rows);
-      checkSampleWeight(CALLER, `${name}.weight`, weight, rows);
-      yield {
-        logits: model.logits(x).data,
-        classes: model.classes.length,
-        targets: indicesOf(CALLER, `${name}.y`, y, model.classes),
-        weights: weight && Float64Array.from(weight), // the source may write to its own again
-      };
+    for await (const { count, x, targets, weights } of rows.blocks(look)) {
+      const { data } = model.logits({ data: x, shape: [count, inputs] });
+      yield { logits: data, classes: classes.length, targets, weights };
     }
   };
 }
@@ -115,8 +82,8 @@ function fromSource<L extends Label>(model: Model<L>, { source }: CalibrationSou
  * @param options.x  [rows, inputs]
  * @param options.y  the class of each row, one of the model's
  * @param options.sampleWeight  w, a finite number from 0 for each row; 1 without it
- * @param options.source  instead of x, y and sampleWeight: an iterable or async iterable of blocks `{ x, y, weight? }`,
- * read more than once where its logits are more than 256 MiB
+ * @param options.source  instead of x, y and sampleWeight: an async iterable of blocks `{ x, y, weight? }`, read more than
+ * once where its logits are more than 256 MiB
  * @param options.bins  how many bins of one width the reports have, 15 by default
  * @param options.signal  rejects with its reason
  * @returns `model`, with T rounded to f32; `limit` as in temperatureScaling: where it is "least" or "largest" there is no
@@ -132,38 +99,37 @@ function fromSource<L extends Label>(model: Model<L>, { source }: CalibrationSou
  * @example
  * const x = { data: [0, 1, 2, 3, 4, 5, 6, 7], shape: [8, 1] };
  * const y = ["low", "low", "high", "low", "high", "low", "high", "high"];
- * const model = await fit({ x, y, optimizer: "adamw", learningRate: 1, epochs: 5, seed: 1 });
+ * const model = await fit({ x, y, C: 100 });
  * const { model: calibrated, before, after } = await calibrate(model, { x, y });
  * after.nll < before.nll; // true
  * calibrated.predict(x); // ["low", "low", "low", "low", "high", "high", "high", "high"]
  */
 export async function calibrate<L extends Label>(
   model: Model<L>,
-  options: CalibrateOptions<L>,
+  options: CalibrateOptions<NoInfer<L>>,
 ): Promise<Calibration<L>> {
   if (!(model instanceof Model)) throw typeError(CALLER, "model", "a Model", model);
-  checkOptions(CALLER, options, OPTIONS);
+  checkOptions(CALLER, options, [...DATA, "bins", "signal"]);
   const { source, bins = 15, signal } = options;
   checkBins(CALLER, "bins", options.bins);
   if (signal !== undefined && typeof signal?.throwIfAborted !== "function") {
     throw typeError(CALLER, "signal", "an AbortSignal", signal);
   }
-  for (const name of source === undefined ? [] : (["x", "y", "sampleWeight"] as const)) {
-    if (options[name] !== undefined) throw typeError(CALLER, name, "nothing beside source", options[name]);
-  }
-  const argument = source === undefined ? "x" : "source";
-  const read = options.source === undefined ? fromRows(model, options) : fromSource(model, options);
-  const passes = new Passes(CALLER, argument, read, pacer(signal));
+  const names: Names =
+    source === undefined
+      ? { x: "x", y: "y", weight: "sampleWeight" }
+      : { x: "source", y: "source's y", weight: "source's weight" };
+  const passes = new Passes(CALLER, names.x, logitsOf(model, options, names), pacer(signal));
   const search = new TemperatureSearch();
   const before = new Tally(bins);
   let found: FoundTemperature | undefined;
   for (let pass = 1; found === undefined; pass++) {
     const slopes = new Slopes();
     await passes.each((rows, first) => {
-      slopes.add(CALLER, argument, rows, first, search.temperature);
+      slopes.add(CALLER, names.x, rows, first, search.temperature);
       if (pass === 1) before.add(rows, model.temperature);
     });
-    if (before.weight === 0) throw noWeight(CALLER, source === undefined ? "sampleWeight" : "weight");
+    if (before.weight === 0) throw noWeight(CALLER, names.weight);
     found = search.next(slopes);
   }
   const { classes, features, scaling, layers } = model;

@@ -9,7 +9,7 @@ import { checkWeights } from "./source.ts";
 const DATA = ["x", "y", "sampleWeight", "source"] as const;
 const ANY = [
   ...(["hidden", "optimizer", "validation", "classWeight", "warmStart", "scale", "seed"] as const),
-  ...(["features", "pool", "signal", "onProgress"] as const),
+  ...(["features", "pool", "checkpoint", "resume", "signal", "onProgress"] as const),
 ];
 /** What only some optimizers know. */
 const OWN = {
@@ -96,6 +96,21 @@ function checkClassWeight(caller: Caller, classWeight: unknown): void {
   }
 }
 
+function checkCheckpoint(caller: Caller, checkpoint: unknown, resume: unknown): void {
+  if (resume !== undefined && typeof resume !== "boolean") throw typeError(caller, "resume", "true or false", resume);
+  if (checkpoint === undefined) {
+    if (resume) throw rangeError(caller, "resume", "a checkpoint to go on from", words("none"), "set checkpoint");
+    return;
+  }
+  const { store, every } = (checkpoint ?? {}) as { store?: Record<string, unknown>; every?: unknown };
+  if (typeof store?.read !== "function" || typeof store.write !== "function") {
+    const expected = "{ store, every } with a store { read, write }";
+    throw typeError(caller, "checkpoint", expected, checkpoint, "napier/node has diskStore(folder)");
+  }
+  checkOptions(caller, checkpoint, ["store", "every"]);
+  checkNumber(caller, "checkpoint.every", every, "seconds, a number from 0", (value) => value >= 0);
+}
+
 /** An option that the optimizer does not know would be a silent wish. */
 function checkOwn(caller: Caller, options: FitSettings, optimizer: string): void {
   const others = optimizer === "lbfgs" ? OWN.batches : OWN.lbfgs;
@@ -162,6 +177,7 @@ export function checkFit<L extends Label>(options: FitOptions<L>) {
   checkOwn(caller, options, settings.optimizer);
   if (options.features !== undefined) checkFeatures(caller, options.features, shape?.[1]);
   checkClassWeight(caller, options.classWeight);
+  checkCheckpoint(caller, options.checkpoint, options.resume);
   checkValidation(caller, options.validation, shape);
   // L-BFGS has none of these
   const rule = settings.optimizer === "lbfgs" ? "adamw" : settings.optimizer;

@@ -6,6 +6,7 @@ import { fitBatches } from "./minibatch.ts";
 import type { Model } from "./model.ts";
 import type { FitOptions } from "./options.ts";
 import { pacer, prepare } from "./prepare.ts";
+import { Saver } from "./saver.ts";
 
 /**
  * Trains a classifier: a linear model (multinomial logistic regression) to its optimum by L-BFGS, or with `hidden` an MLP
@@ -19,10 +20,12 @@ import { pacer, prepare } from "./prepare.ts";
  * @param options.y  the class of each row: strings or numbers, at least 2 different ones
  * @returns the trained model, its classes in order
  * @throws {RangeError} a value of the options, of x or of y cannot be used, or the loss stops being finite
+ * @throws {Error} the checkpoints are damaged, or of another training
  * @throws {TypeError} an option has the wrong type, or does not exist
  *
  * Same options and data give the same bits on every machine and, with `pool`, on any number of threads. Abort with
- * `signal`: rejects with its reason.
+ * `signal`: rejects with its reason. With `checkpoint` and `resume` a training that was interrupted, or killed, goes on to
+ * the very bits of one that was not.
  *
  * @example
  * const x = { data: [0, 1, 2, 3], shape: [4, 1] };
@@ -34,5 +37,8 @@ export async function fit<L extends Label>(options: FitOptions<L>): Promise<Mode
   const crew = crewOf("fit", plan.pool);
   const pace = pacer(plan.signal);
   const prepared = await prepare(plan, pace);
-  return (plan.optimizer === "lbfgs" ? fitLinear : fitBatches)(plan, prepared, crew, pace);
+  const { checkpoint, resume = false } = plan;
+  const { identity } = prepared;
+  const saver = checkpoint && identity && (await Saver.open(checkpoint, identity, resume));
+  return (plan.optimizer === "lbfgs" ? fitLinear : fitBatches)(plan, prepared, crew, pace, saver);
 }

@@ -1,11 +1,11 @@
-export { type CalibrateOptions, type Calibration, type CalibrationBlock, calibrate } from "./calibrate.ts";
+export { type CalibrateOptions, type Calibration, calibrate } from "./calibrate.ts";
 export { fit } from "./fit.ts";
 export type { SampleWeight } from "./labelled.ts";
 export type { Labels } from "./labels.ts";
 export type { Layer } from "./layers.ts";
 export type { Feature, Label, Matrix } from "./matrix.ts";
 export { Model, type ModelParts, type ModelReliabilityOptions, type Scores } from "./model.ts";
-export type { FitData, FitOptions, FitSettings, Progress } from "./options.ts";
+export type { CheckpointOptions, FitData, FitOptions, FitSettings, Progress } from "./options.ts";
 export { type Reliability, type ReliabilityBin, type ReliabilityOptions, reliability } from "./reliability.ts";
 export type { Scaling } from "./scale.ts";
 export type { Score } from "./score.ts";

@@ -1,7 +1,8 @@
-import { type Caller, rangeError, typeError, words } from "../check.ts";
+import { type Caller, rangeError, words } from "../check.ts";
 import { logSoftmax } from "../softmax.ts";
 import { classIndices, type Targets } from "../targets.ts";
 import { type Data, type Logits, type Options, view } from "../tensor.ts";
+import { checkWeights, checkWeightValues } from "./source.ts";
 
 /** Numbers from 0, one a row: how much it counts. */
 export type SampleWeight = readonly number[] | Float32Array | Float64Array;
@@ -12,25 +13,6 @@ export interface Labelled {
   readonly classes: number;
   readonly targets: Int32Array;
   readonly weights: SampleWeight | undefined;
-}
-
-export function checkSampleWeight(
-  caller: Caller,
-  argument: string,
-  weights: unknown,
-  rows: number,
-): asserts weights is SampleWeight | undefined {
-  if (weights === undefined) return;
-  const isArray = Array.isArray(weights) || weights instanceof Float32Array || weights instanceof Float64Array;
-  if (!isArray) throw typeError(caller, argument, "number[], Float32Array or Float64Array", weights);
-  if (weights.length !== rows)
-    throw rangeError(caller, argument, `${rows} weights, one a row`, words(`${weights.length}`));
-  for (let i = 0; i < rows; i++) {
-    const weight: unknown = weights[i];
-    if (typeof weight !== "number") throw typeError(caller, `${argument}[${i}]`, "a number", weight);
-    if (!(weight >= 0 && weight < Infinity))
-      throw rangeError(caller, `${argument}[${i}]`, "a finite number from 0", weight);
-  }
 }
 
 /** What is thrown where no row counts. */
@@ -50,8 +32,11 @@ export function labelled(
   const y = classIndices(caller, targets, x);
   if (rows === 0) throw rangeError(caller, "logits", "at least 1 row", 0);
   const { sampleWeight } = options;
-  checkSampleWeight(caller, "options.sampleWeight", sampleWeight, rows);
-  if (sampleWeight?.every((w) => w === 0)) throw noWeight(caller, "options.sampleWeight");
+  if (sampleWeight !== undefined) {
+    checkWeights(caller, "options.sampleWeight", sampleWeight, rows);
+    checkWeightValues(caller, "options.sampleWeight", sampleWeight, 0);
+    if (sampleWeight.every((w) => w === 0)) throw noWeight(caller, "options.sampleWeight");
+  }
   if (inner === 1) return { logits: x.data, classes, targets: y, weights: sampleWeight };
   const turned = new (x.dtype === "f32" ? Float32Array : Float64Array)(x.data.length);
   for (let i = 0; i < rows; i++) {

@@ -1,13 +1,15 @@
 import type { Crew } from "../crew.ts";
 import { linear } from "../linear.ts";
 import type { checkFit } from "./checkfit.ts";
+import type { TrainingState } from "./checkpoint.ts";
 import { type Layer, layerSizes } from "./layers.ts";
-import { Lbfgs } from "./lbfgs.ts";
+import { Lbfgs, type LbfgsState } from "./lbfgs.ts";
 import type { Label } from "./matrix.ts";
 import { Model } from "./model.ts";
 import type { Pace, Prepared } from "./prepare.ts";
 import { Regression } from "./regression.ts";
 import type { Rows } from "./rows.ts";
+import { checkGoal, prefixed, type Saver, savedOnAbort, unprefixed } from "./saver.ts";
 import type { Score } from "./score.ts";
 import { startLayers } from "./warmstart.ts";
 
@@ -45,14 +47,44 @@ async function scoreModel<L extends Label>(model: Model<L>, rows: Rows, heldOnly
   return { nll: loss / done, accuracy: correct / done };
 }
 
+/** With the tolerance that it was reached under: no iteration before it had met that. */
+function saved(search: Lbfgs, tolerance: number): TrainingState {
+  const { w, gradient, s, y, ...numbers } = search.save();
+  const tensors = { w, gradient, ...prefixed("s", { ...s }), ...prefixed("y", { ...y }) };
+  return { numbers: { ...numbers, tolerance }, text: {}, tensors };
+}
+
+/** What `saved` has put together. */
+function restored({ numbers, tensors }: TrainingState): LbfgsState {
+  const all = tensors as Record<string, Float64Array>;
+  const list = (owner: string): Float64Array[] => {
+    const own = unprefixed(owner, all);
+    return Object.keys(own).map((_, n) => own[n]);
+  };
+  const { iteration, evaluations, value, lowest, least, vain } = numbers;
+  const state = { iteration, evaluations, value, lowest, least, vain };
+  return { ...state, w: all.w, gradient: all.gradient, s: list("s"), y: list("y") };
+}
+
+/** Throws where a run would have ended before it came to this checkpoint. */
+function checkReached({ numbers }: TrainingState, maxIterations: number, tolerance: number): void {
+  const { iteration, tolerance: there } = numbers;
+  const todo = `let maxIterations be ${iteration} at least`;
+  checkGoal(iteration <= maxIterations, `at most ${maxIterations} iterations`, `${iteration}`, todo);
+  const least = `let tolerance be ${there} at most`;
+  checkGoal(tolerance <= there, `one with a tolerance of ${tolerance} at least`, `${there}`, least);
+}
+
 /** Trains a linear model to the optimum by L-BFGS. */
 export async function fitLinear<L extends Label>(
   plan: ReturnType<typeof checkFit<L>>,
   prepared: Prepared<L>,
   crew: Crew | undefined,
   pace: Pace,
+  saver: Saver | undefined,
 ): Promise<Model<L>> {
-  const { C, maxIterations, onProgress, warmStart, seed } = plan;
+  const { C, maxIterations, onProgress, warmStart, seed, signal, resume } = plan;
+  if (saver?.state) checkReached(saver.state, maxIterations, plan.tolerance);
   const { classes, features, columns: inputs, training, rows, weight, classWeight, validation, scaling } = prepared;
   const began = performance.now();
   const shares = classWeight.map((sum) => sum / weight);
@@ -87,7 +119,7 @@ export async function fitLinear<L extends Label>(
     }
     /** Near the optimum the curvature goes with the objective, and so must the gradient; separable classes without a penalty have none. */
     const tolerance = (): number => plan.tolerance * Math.max(search.value, entropy * LEAST_OBJECTIVE);
-    const search = new Lbfgs(regression.shifted(w, 1), { scale });
+    const search = new Lbfgs(saver?.state ? restored(saver.state) : regression.shifted(w, 1), { scale });
     const objective = (at: Float64Array) => regression.evaluate(at, pace);
     const modelAt = (at: Float64Array): Model<L> =>
       new Model({
@@ -101,19 +133,25 @@ export async function fitLinear<L extends Label>(
       const seconds = (performance.now() - began) / 1000;
       return { objective: search.value, gradientNorm: search.gradientNorm, seconds, model: () => modelAt(at) };
     };
-    await search.start(objective);
-    while (search.gradientNorm > tolerance() && search.iteration < maxIterations) {
-      const outcome = await search.step(objective);
-      if (outcome !== "moved") break;
-      onProgress?.({
-        kind: "iteration",
-        iteration: search.iteration,
-        maxIterations,
-        tolerance: tolerance(),
-        ...state(),
-      });
-      await pace();
+    if (resume) {
+      const { notes = [], state: found } = saver ?? {};
+      const { model } = state();
+      onProgress?.({ kind: "resume", found: found !== undefined, notes, done: search.iteration, model });
     }
+    const save = (): TrainingState => saved(search, plan.tolerance);
+    const run = async (): Promise<void> => {
+      await search.start(objective);
+      while (search.gradientNorm > tolerance() && search.iteration < maxIterations) {
+        const outcome = await search.step(objective);
+        if (outcome !== "moved") break;
+        const { iteration } = search;
+        onProgress?.({ kind: "iteration", iteration, maxIterations, tolerance: tolerance(), ...state() });
+        await saver?.saveIfDue(save);
+        await pace();
+      }
+      await saver?.save(save());
+    };
+    await savedOnAbort(saver, signal, save, run);
     const model = modelAt(search.w);
     const held = validation && (await scoreModel(model, validation.rows, validation.heldOnly, pace));
     onProgress?.({

@@ -6,6 +6,7 @@ import type { Model } from "./model.ts";
 import type { Scaling } from "./scale.ts";
 import type { Score } from "./score.ts";
 import type { Source } from "./source.ts";
+import type { CheckpointStore } from "./store.ts";
 
 /** The rows to train on: in memory, or read block by block. */
 export type FitData<L extends Label = Label> =
@@ -26,6 +27,13 @@ export type FitData<L extends Label = Label> =
       sampleWeight?: undefined;
     };
 
+export interface CheckpointOptions {
+  /** Where the last two checkpoints are kept, for one training at a time; `diskStore` of napier/node has them on disk. */
+  store: CheckpointStore;
+  /** Seconds between two saves, 30 by default; one more is made at the end, and one when `signal` aborts. */
+  every?: number;
+}
+
 export interface FitSettings<L extends Label = Label> extends MiniBatchOptions {
   /** Widths of the hidden layers; [] (the default) is a linear model. */
   hidden?: readonly number[];
@@ -45,7 +53,15 @@ export interface FitSettings<L extends Label = Label> extends MiniBatchOptions {
   features?: readonly Feature[];
   /** Threads to train on, from `createPool`; steps too small to gain stay on the caller's. */
   pool?: Pool;
-  /** Aborts: the promise rejects with the signal's reason. */
+  /** Saves all that training needs to go on, between two batches or iterations. */
+  checkpoint?: CheckpointOptions;
+  /**
+   * Goes on from the newest good checkpoint, or begins where there is none, and gives the very bits of a training that was
+   * never interrupted. Options and data must be those that it began with; `epochs` and `maxIterations` may grow, `tolerance`
+   * may shrink. false by default: checkpoints of another training are an error then.
+   */
+  resume?: boolean;
+  /** Aborts: the promise rejects with the signal's reason, after a checkpoint. */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
 
@@ -69,6 +85,20 @@ export type FitOptions<L extends Label = Label> = FitData<L> & FitSettings<L>;
 /** Steps are reported at most every 100 ms, and the first one whose loss is not finite. */
 export type Progress =
   | {
+      /** of `resume`, once, before all others */
+      kind: "resume";
+      /** whether there was a checkpoint to go on from; otherwise training begins */
+      found: boolean;
+      /** checkpoints that were refused, and why */
+      notes: readonly string[];
+      /** epochs or iterations that were done before */
+      done: number;
+      /** the epoch with the least validation NLL of these */
+      best?: { epoch: number; validation: Score };
+      /** the model so far */
+      model: () => Model;
+    }
+  | {
       kind: "step";
       /** 1 to epochs */
       epoch: number;
@@ -89,7 +119,7 @@ export type Progress =
       /** mean over the epoch's steps, while the weights changed */
       train: Score;
       validation?: Score;
-      /** of this epoch, validation included */
+      /** of this epoch, validation included; after `resume`, of the rest of it */
       seconds: number;
       /** whether no epoch before had a lower validation NLL; without validation, always */
       best: boolean;
@@ -106,7 +136,7 @@ export type Progress =
       /** the largest entry of its gradient, and where training ends */
       gradientNorm: number;
       tolerance: number;
-      /** since training began */
+      /** since training began, or went on */
       seconds: number;
       /** the model so far */
       model: () => Model;

@@ -1,6 +1,8 @@
 import { type Caller, rangeError, words } from "../check.ts";
 import type { checkFit } from "./checkfit.ts";
+import type { Identity } from "./checkpoint.ts";
 import { ExactSum } from "./exactsum.ts";
+import { Fingerprint, identityOf } from "./identity.ts";
 import { checkValues, type Feature, type Label } from "./matrix.ts";
 import { holder, Rows } from "./rows.ts";
 import { type Scaling, scalingOf } from "./scale.ts";
@@ -13,6 +15,7 @@ export function pacer(signal: AbortSignal | undefined): Pace {
   signal?.throwIfAborted();
   let last = performance.now();
   return async () => {
+    signal?.throwIfAborted();
     if (performance.now() - last < 40) return;
     await new Promise((resolve) => setTimeout(resolve));
     signal?.throwIfAborted();
@@ -36,6 +39,8 @@ export interface Prepared<L extends Label> {
   /** What to compute the validation score on, where there is one, and whether only held rows of it. */
   readonly validation: { readonly rows: Rows<L>; readonly heldOnly: boolean } | undefined;
   readonly scaling: Scaling;
+  /** What a checkpoint's training must have in common with this one, where checkpoints are asked for. */
+  readonly identity: Identity | undefined;
 }
 
 /** What one reading of a table shows. */
@@ -54,6 +59,7 @@ async function survey<L extends Label>(
   argument: { x: string; weight: string },
   featuresOf: (columns: number) => readonly Feature[],
   held: ((block: number, count: number) => Uint8Array) | undefined,
+  print: Fingerprint | undefined,
   pace: Pace,
 ): Promise<Survey<L>> {
   const caller: Caller = "fit";
@@ -65,7 +71,9 @@ async function survey<L extends Label>(
     checkValues(caller, argument.x, x, featuresOf(x.shape[1]), first);
     if (weight) checkWeightValues(caller, argument.weight, weight, first);
   };
-  for await (const { index, count, x, labels, weights } of table.blocks(look)) {
+  for await (const block of table.blocks(look)) {
+    const { index, count, x, labels, weights } = block;
+    print?.add(block);
     rows += count;
     columns = x.length / count;
     const left = held?.(index, count);
@@ -127,7 +135,10 @@ export async function prepare<L extends Label>(plan: ReturnType<typeof checkFit<
     ? { x: "x", y: "y", weight: "sampleWeight" }
     : { x: "source's x", y: "source's y", weight: "source's weight" };
   const held = typeof validation === "number" ? holder(validation, seed) : undefined;
-  const found = await survey(table, names, (columns) => features(plan.features, columns), held, pace);
+  const newPrint = (): Fingerprint | undefined => (plan.checkpoint ? new Fingerprint() : undefined);
+  const print = newPrint();
+  const ownPrint = newPrint();
+  const found = await survey(table, names, (columns) => features(plan.features, columns), held, print, pace);
   const { rows, columns, counts, weights } = found;
   if (rows === 0) throw rangeError("fit", names.x, "at least 1 row", 0);
   if (columns === 0) throw rangeError("fit", names.x, "at least 1 feature", 0);
@@ -159,6 +170,7 @@ export async function prepare<L extends Label>(plan: ReturnType<typeof checkFit<
       { x: argument, weight: argument },
       (n) => features(plan.features, n),
       undefined,
+      ownPrint,
       pace,
     );
     if (seen.rows === 0) throw rangeError("fit", argument, "at least 1 row", 0);
@@ -166,8 +178,12 @@ export async function prepare<L extends Label>(plan: ReturnType<typeof checkFit<
     for await (const _ of held.blocks()) await pace(); // a label of no class is found before training begins
     score = { rows: held, heldOnly: false };
   }
+  const named = features(plan.features, columns);
+  const own = score?.heldOnly === false && ownPrint?.identity("validation.x", "validation.y", "validation.weight");
+  const prints = print && { ...print.identity("x", "y", "weight"), ...own };
   return {
-    ...{ classes, features: features(plan.features, columns), columns, training, counts, rows, weight, classWeight },
+    ...{ classes, features: named, columns, training, counts, rows, weight, classWeight },
+    identity: prints && identityOf(plan, classes, named, prints),
     validation: score,
     scaling: await scalingOf(training, columns, scale, pace),
   };

@@ -48,18 +48,6 @@ function winnerOf(z: Float64Array, from: number, classes: number): number {
   return best;
 }
 
-/** Σ p_j and Σ p_j² without class y: 1 − p_y and its part of the Brier score, with digits that 1 − p_y would not have. */
-function othersOf(p: Float64Array, from: number, classes: number, y: number): readonly [sum: number, squares: number] {
-  let sum = 0;
-  let squares = 0;
-  for (let j = 0; j < classes; j++) {
-    if (j === y) continue;
-    sum += p[from + j];
-    squares += p[from + j] * p[from + j];
-  }
-  return [sum, squares];
-}
-
 /** From 0 to 1 in bins of one width. */
 function evenEdges(bins: number): Float64Array {
   return Float64Array.from({ length: bins + 1 }, (_, b) => b / bins);
@@ -88,22 +76,31 @@ export class Tally {
       for (let i = 0; i < count; i++) {
         const weight = weights === undefined ? 1 : weights[first + i];
         if (weight === 0) continue;
-        const y = targets[first + i];
-        const winner = winners[i];
         this.#rows++;
         this.#weight.add(weight);
         this.#nll.add(weight * losses[i]);
-        const [others, squares] = othersOf(p, i * classes, classes, y);
-        this.#brier.add(weight * (others * others + squares));
-        const confidence = p[i * classes + winner];
-        const bin = this.#bins[this.#find(confidence)];
-        bin.count++;
-        bin.weight.add(weight);
-        bin.confidence.add(weight * confidence);
-        bin.gap.add(weight * (winner === y ? others : -confidence));
-        if (winner === y) bin.hits.add(weight);
+        this.#row(p, i * classes, classes, targets[first + i], winners[i], weight);
       }
     });
+  }
+
+  #row(p: Float64Array, from: number, classes: number, y: number, winner: number, weight: number): void {
+    // 1 − p of the row's class, with digits that a subtraction would not leave
+    let others = 0;
+    let squares = 0;
+    for (let j = 0; j < classes; j++) {
+      if (j === y) continue;
+      others += p[from + j];
+      squares += p[from + j] * p[from + j];
+    }
+    this.#brier.add(weight * (others * others + squares));
+    const confidence = p[from + winner];
+    const bin = this.#bins[this.#find(confidence)];
+    bin.count++;
+    bin.weight.add(weight);
+    bin.confidence.add(weight * confidence);
+    bin.gap.add(weight * (winner === y ? others : -confidence));
+    if (winner === y) bin.hits.add(weight);
   }
 
   /** The first bin that does not end below it. */

@@ -1,7 +1,7 @@
 import { type Caller, rangeError, words } from "../check.ts";
 import type { Label } from "./matrix.ts";
 import { BLOCK, heldRows } from "./shuffle.ts";
-import type { RawBlock, Table } from "./source.ts";
+import type { Look, RawBlock, Table } from "./source.ts";
 
 /** A block as training reads it. */
 export interface RowBlock {
@@ -66,8 +66,8 @@ export class Rows<L extends Label = Label> {
   }
 
   /** All blocks in order. */
-  async *blocks(): AsyncGenerator<RowBlock> {
-    for await (const block of this.#table.blocks()) yield this.#encode(block);
+  async *blocks(look?: Look): AsyncGenerator<RowBlock> {
+    for await (const block of this.#table.blocks(look)) yield this.#encode(block);
   }
 
   async block(index: number): Promise<RowBlock> {

@@ -69,6 +69,15 @@ export class Checkpoints {
     return { state, notes };
   }
 
+  /** @throws {Error} there are checkpoints: a new training's would be taken for older than they are */
+  async checkEmpty(): Promise<void> {
+    for (const name of SLOTS) {
+      if ((await this.#store.read(name)) === undefined) continue;
+      const todo = "set resume to go on from it, or keep checkpoints elsewhere";
+      throw stateError("fit", "checkpoint", "a store without checkpoints", name, todo);
+    }
+  }
+
   /** Writes over the older one. */
   async save(state: TrainingState): Promise<void> {
     const slot = this.#next;
