@@ -27,6 +27,7 @@ describe("package.json files", () => {
       "packages/cli/",
       "examples/mnist/",
       "examples/head/",
+      "examples/resume/",
     ]) {
       for (const [name, version] of Object.entries(json(`${path}package.json`).devDependencies ?? {})) {
         expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/);

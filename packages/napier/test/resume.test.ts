@@ -102,6 +102,15 @@ describe.each<[string, FitData, FitSettings, number]>([
     { ...MLP, seed: 1, learningRate: 0.3, batchSize: 20, epochs: 4 },
     100,
   ],
+  [
+    "SGD with a schedule and clipping, that stops early",
+    rows,
+    {
+      ...{ ...MLP, seed: 1, epochs: 6, batchSize: 50, patience: 2, optimizer: "sgd", learningRate: 0.3 },
+      ...{ momentum: 0.8, nesterov: true, l2: 0.001, schedule: "cosine", warmup: 5, clipNorm: 0.5 },
+    },
+    30,
+  ],
   ["two windows of blocks", many, { ...MLP, hidden: [3], epochs: 2, batchSize: 9000 }, 12],
   ["L-BFGS", rows, LBFGS, 10],
   ["L-BFGS from a source", { source }, LBFGS, 10],
@@ -345,6 +354,11 @@ describe("refused", () => {
     const mlp = await begin(MLP);
     await expect(resume(mlp, { ...MLP, epochs: 2 })).rejects.toThrow(
       new Error("fit: checkpoint expected at most 2 epochs, got 3; let epochs be 3 at least"),
+    );
+    const patient = await begin({ ...MLP, patience: 2 });
+    await resume(patient, { ...MLP, patience: 3 });
+    await expect(resume(patient, { ...MLP, patience: 2 })).rejects.toThrow(
+      new Error("fit: checkpoint expected patience of 2 at most, got 3; let patience be 3 at least"),
     );
     const search = await begin({ ...LBFGS, maxIterations: 4 });
     await expect(resume(search, { ...LBFGS, maxIterations: 3 })).rejects.toThrow(

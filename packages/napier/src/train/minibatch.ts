@@ -222,15 +222,16 @@ class Batches<L extends Label> {
 
   #state(): TrainingState {
     const { tensors, numbers } = this.#steps.save();
+    const { patience } = this.#plan.batches;
     return {
-      numbers: { ...this.#at, ...prefixed("optimizer", numbers) },
+      numbers: { ...this.#at, patience, ...prefixed("optimizer", numbers) },
       text: {},
       tensors: { best: this.#best, ...prefixed("optimizer", tensors) },
     };
   }
 
   #resume(): void {
-    const { epochs, resume, onProgress } = this.#plan;
+    const { epochs, batches, resume, onProgress } = this.#plan;
     const state = this.#saver?.state;
     if (state) {
       const { numbers, tensors } = state;
@@ -240,6 +241,9 @@ class Batches<L extends Label> {
       this.#steps.restore({ tensors: own, numbers: unprefixed("optimizer", numbers) });
       const begun = this.#at.epoch - (this.#at.row > 0 ? 0 : 1);
       checkGoal(begun <= epochs, `at most ${epochs} epochs`, `${begun}`, `let epochs be ${begun} at least`);
+      const { patience } = numbers;
+      const least = `let patience be ${patience} at least`;
+      checkGoal(patience <= batches.patience, `patience of ${batches.patience} at most`, `${patience}`, least);
     }
     if (!resume) return;
     const { epoch, bestEpoch, bestNll, bestAccuracy } = this.#at;

@@ -57,8 +57,8 @@ export interface FitSettings<L extends Label = Label> extends MiniBatchOptions {
   checkpoint?: CheckpointOptions;
   /**
    * Goes on from the newest good checkpoint, or begins where there is none, and gives the very bits of a training that was
-   * never interrupted. Options and data must be those that it began with; `epochs` and `maxIterations` may grow, `tolerance`
-   * may shrink. false by default: checkpoints of another training are an error then.
+   * never interrupted. Options and data must be those that it began with; `maxIterations`, `patience` and, at a
+   * constant rate, `epochs` may grow, `tolerance` may shrink. false by default: checkpoints of another training are an error then.
    */
   resume?: boolean;
   /** Aborts: the promise rejects with the signal's reason, after a checkpoint. */
