@@ -276,7 +276,7 @@ const SECTIONS: Record<string, (section: Section) => void | Promise<void>> = {
       [[9, 17], "none", undefined],
     ] as const) {
       const model = await train.fit({
-        ...{ x, y, hidden, scale, epochs: 4, batchSize: 48, learningRate: 0.02, seed: 7 },
+        ...{ x, y, hidden, scale, optimizer: "adamw", epochs: 4, batchSize: 48, learningRate: 0.02, seed: 7 },
         ...(validation !== undefined && { validation }),
       });
       const { center, factor } = model.scaling;
@@ -297,6 +297,24 @@ const SECTIONS: Record<string, (section: Section) => void | Promise<void>> = {
   binary: binarySection,
   losses: lossesSection,
   linear: linearSection,
+  async lbfgs({ library: { train }, results, normal, uniform }) {
+    const rows = 1200;
+    const columns = 9;
+    const data = times(rows * columns, () => normal());
+    const x = { data, shape: [rows, columns] };
+    for (const classes of [2, 4]) {
+      const y = times(rows, (i) => Math.round(data[i * columns] + data[i * columns + 3] + normal()) & (classes - 1));
+      const sampleWeight = times(rows, uniform);
+      for (const options of [
+        { scale: "standard" },
+        { scale: "none", C: 0.01, classWeight: "balanced" },
+        { scale: "minmax", C: Number.POSITIVE_INFINITY, sampleWeight, maxIterations: 12 },
+      ] as const) {
+        const { layers } = await train.fit({ x, y, ...options });
+        for (const { weight, bias } of layers) results.put(weight, bias);
+      }
+    }
+  },
 };
 
 export interface Digest {

@@ -268,6 +268,8 @@ test("numbers that grow out of bounds are a failure, exit code 1", async () => {
     "adamw",
     "--learning-rate",
     "1e30",
+    "--batch-size",
+    "10",
     "--scale",
     "none",
     "--out",

@@ -29,6 +29,7 @@ const later: (resume: () => void) => void =
 /** A memory, and this thread's kernels on it. */
 export interface Place {
   readonly id: number;
+  /** @internal */
   readonly memory: WebAssembly.Memory;
   readonly space: Space;
 }
@@ -68,6 +69,7 @@ export class Crew {
   #turn = 0;
   readonly #patience = new Patience(SPIN_MS);
 
+  /** @internal */
   constructor(module: WebAssembly.Module, threads: number) {
     this.threads = threads;
     const queue = new SharedArrayBuffer(QUEUE_BYTES);

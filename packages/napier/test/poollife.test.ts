@@ -34,7 +34,7 @@ describe("a process ends by itself, and not before its results", () => {
     ["a closed pool", "const pool = createPool({ threads: 2 }); await pool.close(); console.log(1);", "1\n"],
     [
       "training",
-      "const pool = createPool({ threads: 2 }); const x = { data: [0, 1, 2, 3], shape: [4, 1] }; const model = await fit({ x, y: [0, 0, 1, 1], learningRate: 0.1, epochs: 100, pool }); console.log(model.predict(x).join());",
+      "const pool = createPool({ threads: 2 }); const x = { data: [0, 1, 2, 3], shape: [4, 1] }; const model = await fit({ x, y: [0, 0, 1, 1], pool }); console.log(model.predict(x).join());",
       "0,0,1,1\n",
     ],
   ])("%s", (_, code, printed) => {
