@@ -127,7 +127,7 @@ export class Crew {
 
   /**
    * Makes instances on it in all threads. From now on it must not grow: an instance that another thread has just made may
-   * not hear of it, and its bulk copies are then out of bounds (seen on Node 20).
+   * not hear of it, and its bulk copies are then out of bounds (seen on Node 20). @internal
    */
   share({ id, memory }: Place): void {
     this.mail({ space: { id, memory } });
