@@ -18,7 +18,7 @@ const x = Float32Array.from({ length: 2000 * 501 }, (_, k) => ((k * 7919) % 1009
 const plain = logSoftmax(x, options);
 const threaded = await pool.logSoftmax(x, options);
 const rows = { data: [0, 1, 2, 3], shape: [4, 1] };
-const model = await train({ x: rows, y: ["low", "low", "high", "high"], learningRate: 0.1, epochs: 100, pool });
+const model = await train({ x: rows, y: ["low", "low", "high", "high"], pool });
 // a thread tells the caller, who waits, that it has done something
 const long = new Float32Array(4 * 2 ** 20);
 const end = performance.now() + 20_000;

@@ -1,5 +1,5 @@
 import { type Mask, maskOf } from "./broadcast.ts";
-import { areaOf, type KernelCall, type Prepared } from "./job.ts";
+import { areaOf, type Job, type KernelCall, type Prepared } from "./job.ts";
 import { checkTemperature } from "./lossoptions.ts";
 import { runNow } from "./runner.ts";
 import { maskedCalls, Steps, tempered } from "./steps.ts";
@@ -48,6 +48,11 @@ const SOFTMAX_BACKWARD = {
 /** What a class that is left out gets. */
 const LEFT_OUT = { logSoftmax: -Infinity, softmax: 0 } as const;
 
+/** Rows of no classes have no results: a stream may hold 2^30 of them. */
+function jobOf({ rows, classes }: View, areas: Job["areas"], calls: readonly KernelCall[]): Job {
+  return { rows: classes === 0 ? 0 : rows, classes, areas, calls };
+}
+
 /** Over a temperature: in f64 whatever comes in. */
 function overTemperature(
   caller: "logSoftmax" | "softmax",
@@ -67,7 +72,7 @@ function overTemperature(
     if (kept !== undefined) steps.call("fill_masked_f64", [rows, kept], LEFT_OUT[caller]);
   });
   const { areas, calls } = steps;
-  return { family: core, job: { rows: x.rows, classes: x.classes, areas, calls }, finish: () => wrap(x, out, x.shape) };
+  return { family: core, job: jobOf(x, areas, calls), finish: () => wrap(x, out, x.shape) };
 }
 
 function map(
@@ -86,7 +91,7 @@ function map(
   const all = maskedCalls(x, mask, areas, calls[x.dtype], [1, -Infinity], [0, LEFT_OUT[caller]]);
   return {
     family: core,
-    job: { rows: x.rows, classes: x.classes, areas, calls: all },
+    job: jobOf(x, areas, all),
     finish: () => wrap(x, out, x.shape),
   };
 }
@@ -117,7 +122,7 @@ function backward(
   const all = maskedCalls(g, mask, areas, divided(calls[g.dtype], g, options), [0, 0], [0, 0]);
   return {
     family: core,
-    job: { rows: g.rows, classes: g.classes, areas, calls: all },
+    job: jobOf(g, areas, all),
     finish: () => wrap(g, out, g.shape),
   };
 }

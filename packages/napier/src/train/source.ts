@@ -14,7 +14,9 @@ export interface Block<L extends Label = Label> {
 }
 
 /** Rows that can be read any number of times, always the same in the same order. */
-export interface Source<L extends Label = Label> extends AsyncIterable<Block<L>> {
+export interface Source<L extends Label = Label> {
+  /** All blocks from the first row on, each time anew. */
+  [Symbol.asyncIterator](): AsyncIterator<Block<L>, unknown, undefined>;
   /** The rows from 4096·index on, 4,096 of them or those that are left; mini-batches need it. */
   readonly block?: (index: number) => Promise<Block<L>>;
 }
