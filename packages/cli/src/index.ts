@@ -4,6 +4,7 @@ export { type CheckOptions, check } from "./check.ts";
 export type { CheckReport } from "./checkreport.ts";
 export { type EvaluateOptions, type EvaluateReport, evaluate } from "./evaluate.ts";
 export type { Findings } from "./findings.ts";
+export { type Held, type HoldOptions, hold } from "./hold.ts";
 export { run } from "./main.ts";
 export { type PredictOptions, predict } from "./predict.ts";
 export { type Block, gather, openSource, type Source, type SourceOptions } from "./source.ts";
