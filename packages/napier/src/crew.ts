@@ -247,7 +247,12 @@ export class Crew {
     });
   }
 
-  async #fork(space: number, phase: Phase): Promise<void> {
+  /** Does a phase of at most RING tasks on all threads, the calling one after its own work. */
+  runBeside({ id }: Place, phase: Phase, work: () => Promise<void>): Promise<void> {
+    return this.alone(() => this.#fork(id, phase, work));
+  }
+
+  async #fork(space: number, phase: Phase, work?: () => Promise<void>): Promise<void> {
     const { thread } = this;
     const calls = phase.reduce((sum, task) => sum + task.length, 0);
     if (calls * CALL_WORDS > thread.program.length) {
@@ -263,6 +268,16 @@ export class Crew {
     }
     this.publish();
     this.rouse();
+    try {
+      await work?.();
+    } finally {
+      await this.#finish(first);
+    }
+  }
+
+  /** Helps with the tasks from this ticket on, and waits for the rest. */
+  async #finish(first: number): Promise<void> {
+    const { thread } = this;
     while (this.help());
     let ticket = first;
     const done = (): boolean => {

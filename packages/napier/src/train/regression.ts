@@ -54,6 +54,9 @@ export interface Problem {
   readonly penalty: number;
 }
 
+/** Works on the pieces in slots `first` to before `end`; `meanwhile` may run beside it, and must be done when it resolves. */
+type Work = (first: number, end: number, meanwhile: () => Promise<void>) => Promise<void>;
+
 type Areas = Record<
   "w" | "center" | "factor" | "shift" | "x" | "targets" | "weights" | "losses" | "sums" | "scratch",
   number
@@ -146,25 +149,42 @@ export class Regression {
     this.#counts[slot] = rows;
   }
 
-  /** Calls `each` with the number of slots that hold the next pieces, for all pieces in order. */
-  async #pass(each: (slots: number) => Promise<void> | undefined | void, pace: Pace): Promise<void> {
-    if (this.#isLoaded) {
-      await each(this.#counts.length);
-      return;
-    }
-    let slot = 0;
+  /** Pieces in order. */
+  async *#pieces(pace: Pace): AsyncGenerator<[block: RowBlock, first: number]> {
     for await (const block of this.#rows.blocks()) {
-      for (let first = 0; first < block.count; first += this.#pieceRows) {
-        this.#fill(slot++, block, first);
-        if (slot < this.#slots) continue;
-        await each(slot);
-        slot = 0;
-      }
+      for (let first = 0; first < block.count; first += this.#pieceRows) yield [block, first];
       await pace();
     }
-    if (slot > 0) {
-      this.#counts.length = slot;
-      await each(slot);
+  }
+
+  /** Calls `each` with the slots that hold the next pieces, for all pieces in order; those after them are read `meanwhile`. */
+  async #pass(each: Work, pace: Pace): Promise<void> {
+    if (this.#isLoaded) return each(0, this.#counts.length, async () => {});
+    const pieces = this.#pieces(pace);
+    const half = this.#isResident ? this.#slots : this.#slots / 2;
+    const fill = async (first: number): Promise<number> => {
+      let slot = first;
+      while (slot < first + half) {
+        const next = await pieces.next();
+        if (next.done) break;
+        this.#fill(slot++, ...next.value);
+      }
+      return slot;
+    };
+    try {
+      let first = 0;
+      let end = await fill(first);
+      while (end > first) {
+        const other = first + half < this.#slots ? first + half : 0;
+        let filled = other;
+        await each(first, end, async () => {
+          if (!this.#isResident) filled = await fill(other);
+        });
+        first = other;
+        end = filled;
+      }
+    } finally {
+      await pieces.return(undefined);
     }
     this.#isLoaded = this.#isResident;
   }
@@ -177,12 +197,13 @@ export class Regression {
     // the places of the parameters and of their sums, until they come
     const areas = [w, w + inputs * 8, sums];
     for (const address of areas) space.f64.fill(0, address / 8, address / 8 + inputs);
-    await this.#pass((slots) => {
-      for (let slot = 0; slot < slots; slot++) {
-        const first = slot * this.#pieceRows;
-        const from = [x + first * inputs * 4, weights + first * 8, center, factor];
+    await this.#pass((first, end, meanwhile) => {
+      for (let slot = first; slot < end; slot++) {
+        const row = slot * this.#pieceRows;
+        const from = [x + row * inputs * 4, weights + row * 8, center, factor];
         call(space, [["regression_moments", [...areas, ...from, this.#counts[slot], inputs]]]);
       }
+      return meanwhile();
     }, pace);
     const [sizes, squares, totals] = areas.map((address) => space.f64.slice(address / 8, address / 8 + inputs));
     this.#quanta = new Float64Array(inputs + 1);
@@ -224,11 +245,10 @@ export class Regression {
     this.#space.f64.set(this.shifted(w, -1), this.#at.w / 8);
     this.#space.f64.fill(0, this.#at.sums / 8, this.#at.sums / 8 + this.#stripes * length);
     const loss = new ExactSum();
-    await this.#pass(async (slots) => {
-      const pending = this.#run(slots);
-      if (pending) await pending;
+    await this.#pass(async (first, end, meanwhile) => {
+      await this.#run(first, end, meanwhile);
       const from = this.#at.losses / 8;
-      for (let slot = 0; slot < slots; slot++) loss.add(this.#space.f64[from + slot]);
+      for (let slot = first; slot < end; slot++) loss.add(this.#space.f64[from + slot]);
     }, pace);
     const gradient = new Float64Array(length);
     let square = 0;
@@ -259,12 +279,12 @@ export class Regression {
   }
 
   /** The pieces in the slots, a stripe of them each task. */
-  #run(slots: number): Promise<void> | undefined {
+  #run(begin: number, end: number, meanwhile: () => Promise<void>): Promise<void> {
     const { inputs, classes } = this.#problem;
     const { x, targets, weights, losses, sums, w, center, factor, shift, scratch } = this.#at;
     const length = (inputs + 1) * this.columns * 8;
     const tasks: Call[][] = [];
-    for (let slot = 0; slot < slots; slot++) {
+    for (let slot = begin; slot < end; slot++) {
       const stripe = slot % this.#stripes;
       const first = slot * this.#pieceRows;
       tasks[stripe] ??= [];
@@ -283,8 +303,8 @@ export class Regression {
         ],
       ]);
     }
-    if (this.#crew && this.#place) return this.#crew.run(this.#place, [tasks]);
+    if (this.#crew && this.#place) return this.#crew.runBeside(this.#place, tasks, meanwhile);
     for (const task of tasks) call(this.#space, task);
-    return undefined;
+    return meanwhile();
   }
 }
