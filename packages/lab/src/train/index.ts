@@ -1,0 +1,4 @@
+/** Builds the section's controls inside `root`. */
+export function mountTrain(root: HTMLElement): void {
+  root.dataset.ready = "true";
+}
