@@ -5,6 +5,12 @@ export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   base: "./", // any folder of any web server
   resolve: { alias: { "napier-exact": fileURLToPath(new URL("../napier/dist/exact.js", import.meta.url)) } },
-  build: { outDir: "site", emptyOutDir: true, target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  build: {
+    outDir: "site",
+    emptyOutDir: true,
+    target: "es2022",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
   worker: { format: "es" },
 });

@@ -68,7 +68,14 @@ export async function lab(options: LabOptions): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const why = error.code === "EADDRINUSE" ? "it is in use" : (error.code ?? error.message);
-      reject(new CommandError(1, `cannot listen on port ${options.port}: ${why}`, "take another with --port, or 0 for any", error));
+      reject(
+        new CommandError(
+          1,
+          `cannot listen on port ${options.port}: ${why}`,
+          "take another with --port, or 0 for any",
+          error,
+        ),
+      );
     });
     server.listen(options.port, "127.0.0.1", resolve);
   });

@@ -43,7 +43,14 @@ export function useLab(): Lab {
     process.env.TMPDIR = folder; // a run that was killed leaves half a Chromium where the next one would look for it
     browser = await playwright.launch({
       executablePath: await chromium.executablePath(),
-      args: ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+      args: [
+        "--no-sandbox",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
     });
   });
   afterAll(async () => {
