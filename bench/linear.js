@@ -2,7 +2,7 @@
 // each takes above what goes in and comes out, in a fresh process.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import * as napier from "napier";
+import * as linear from "napier/linear";
 import { normals } from "../tools/dist/hostile.js";
 import { race, sampler } from "./clock.js";
 import { python } from "./peer_python.js";
@@ -24,7 +24,7 @@ export function linearProblem({ rows, features, classes }) {
   };
 }
 
-export const linearCall = ({ x, weight, y }) => napier.linearCrossEntropyWithGrad(x, weight, y);
+export const linearCall = ({ x, weight, y }) => linear.linearCrossEntropyWithGrad(x, weight, y);
 
 /** Bytes that a fresh process grows by, less the gradients that it returns; null where it cannot tell. */
 function extraMemory(command, script, env) {
@@ -41,7 +41,7 @@ function extraMemory(command, script, env) {
 
 /** @returns jobs, see lines.js; none where this version of Napier has no linearCrossEntropyWithGrad */
 export async function raceLinear(peers, quick) {
-  if (!("linearCrossEntropyWithGrad" in napier)) return [];
+  if (!("linearCrossEntropyWithGrad" in linear)) return [];
   const problem = linearProblem(SHAPE);
   const job = { work: "linear", ...SHAPE };
   const torch = peers.filter(({ name }) => name.startsWith("PyTorch"));

@@ -57,6 +57,8 @@ const IMPORTS = {
   'import { logSoftmax } from "napier"': 'import { logSoftmax } from "napier"; globalThis.one = logSoftmax;',
   'import { crossEntropyWithGrad } from "napier"':
     'import { crossEntropyWithGrad } from "napier"; globalThis.one = crossEntropyWithGrad;',
+  'import { linearCrossEntropy } from "napier/linear"':
+    'import { linearCrossEntropy } from "napier/linear"; globalThis.one = linearCrossEntropy;',
   'import { fit } from "napier/train"': 'import { fit } from "napier/train"; globalThis.one = fit;',
 };
 

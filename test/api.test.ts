@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import * as napier from "napier";
+import * as linear from "napier/linear";
 import * as naive from "napier/naive";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ROOT } from "./examples.ts";
@@ -17,7 +18,7 @@ const committed = Object.fromEntries(FILES.map((file) => [file.slice(API.length 
 
 describe("docs/api", () => {
   test("every function has a page with its formula or sentence, a signature and an example", () => {
-    for (const [folder, module] of Object.entries({ napier, naive })) {
+    for (const [folder, module] of Object.entries({ napier, linear, naive })) {
       for (const name of Object.keys(module)) {
         const page = committed[`${folder}/${name}.md`];
         expect(page, name).toContain(`import { ${name} } from `);

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as napier from "napier";
+import * as linear from "napier/linear";
 import * as naive from "napier/naive";
 import * as node from "napier/node";
 import * as pool from "napier/pool";
@@ -10,6 +11,7 @@ import { ROOT, runExample } from "./examples.ts";
 
 const MODULES: Record<string, object> = {
   napier,
+  "napier/linear": linear,
   "napier/naive": naive,
   "napier/node": node,
   "napier/pool": pool,
@@ -20,6 +22,7 @@ const SOURCE = join(ROOT, "packages/napier/src");
 
 /** The module that exports what a file documents. */
 function moduleOf(file: string): string {
+  if (file === "linearcrossentropy.ts") return "napier/linear";
   const name = `napier/${file.startsWith("train/") ? "train" : file.slice(0, -3)}`;
   return name in MODULES ? name : "napier";
 }

@@ -55,7 +55,7 @@ const LAYERS = [
   ["packages/napier/src/helpers.ts", "packages/napier/src/thread.ts"],
   ["packages/napier/src/poolworker.ts", "packages/napier/src/crew.ts", "packages/napier/src/tiling.ts"],
   ["packages/napier/src/pool.ts"],
-  ["packages/napier/src/index.ts"],
+  ["packages/napier/src/index.ts", "packages/napier/src/linearloss.ts"],
   ["packages/napier/src/train/*"],
   ["packages/napier/src/node.ts"],
   ["packages/onnx/src/*"],
@@ -68,6 +68,7 @@ const LAYERS = [
 const PACKAGES: Record<string, string> = {
   napier: "packages/napier/src/index.ts",
   "napier/naive": "packages/napier/src/naive.ts",
+  "napier/linear": "packages/napier/src/linearloss.ts",
   "napier/pool": "packages/napier/src/pool.ts",
   "napier/train": "packages/napier/src/train/index.ts",
   "napier/node": "packages/napier/src/node.ts",

@@ -1,4 +1,5 @@
 import type * as core from "napier";
+import type * as linear from "napier/linear";
 import type * as naive from "napier/naive";
 import type * as train from "napier/train";
 import { binarySection } from "./binarycorpus.ts";
@@ -16,6 +17,7 @@ type Generator = (seed: number, stream: number) => { uniform(): number };
 /** What the corpus runs: the built modules, loaded from their folder so that no runtime needs to resolve a package's name. */
 interface Library {
   core: typeof core;
+  linear: typeof linear;
   naive: typeof naive;
   train: typeof train;
   rng: Generator;
@@ -23,10 +25,12 @@ interface Library {
 
 /** dist  the URL of packages/napier/dist/ */
 export async function load(dist: string): Promise<Library> {
-  const [core, naive, train, { rng }] = await Promise.all(
-    ["index.js", "naive.js", "train/index.js", "rng.js"].map((file) => import(new URL(file, dist).href)),
+  const [core, linear, naive, train, { rng }] = await Promise.all(
+    ["index.js", "linearloss.js", "naive.js", "train/index.js", "rng.js"].map(
+      (file) => import(new URL(file, dist).href),
+    ),
   );
-  return { core, naive, train, rng };
+  return { core, linear, naive, train, rng };
 }
 
 type Kind = "f32" | "f64" | "number[]";

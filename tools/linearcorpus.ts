@@ -3,7 +3,7 @@ import { type Section, times, typed } from "./section.ts";
 
 /** Losses straight from a layer: one block of classes and several, one strip of features and several. */
 export function linearSection(section: Section): void {
-  const { core } = section.library;
+  const { linear } = section.library;
   const { results, uniform, normal } = section;
   const OPTIONS = [
     {},
@@ -36,8 +36,8 @@ export function linearSection(section: Section): void {
       for (const options of OPTIONS) {
         for (const counting of [{}, { weight, mask, bias }]) {
           const all = { shape, ignoreIndex: -100, ...options, ...counting };
-          const both = core.linearCrossEntropyWithGrad(x, w, y, all);
-          const each = core.linearCrossEntropy(x, w, y, { ...all, reduction: "none" });
+          const both = linear.linearCrossEntropyWithGrad(x, w, y, all);
+          const each = linear.linearCrossEntropy(x, w, y, { ...all, reduction: "none" });
           results.put(both.loss, both.dx, both.dweight, both.dbias, each);
         }
       }
@@ -47,7 +47,7 @@ export function linearSection(section: Section): void {
       for (const make of Object.values(HOSTILE)) {
         const row = typed(dtype, section.row(make, classes, dtype));
         for (const y of [0, classes - 1]) {
-          const { loss, dx, dweight } = core.linearCrossEntropyWithGrad(typed(dtype, [1]), row, y);
+          const { loss, dx, dweight } = linear.linearCrossEntropyWithGrad(typed(dtype, [1]), row, y);
           results.put(loss, dx, dweight);
         }
       }

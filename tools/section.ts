@@ -1,9 +1,10 @@
 import type * as core from "napier";
+import type * as linear from "napier/linear";
 import type { Row } from "./rows.ts";
 
 /** What a section of the corpus is given. */
 export interface Section {
-  readonly library: { readonly core: typeof core };
+  readonly library: { readonly core: typeof core; readonly linear: typeof linear };
   readonly results: { put(...values: unknown[]): void };
   uniform(): number;
   normal(): number;

@@ -10,8 +10,6 @@ import {
   klDiv,
   klDivBackward,
   type Logits,
-  linearCrossEntropy,
-  linearCrossEntropyWithGrad,
   log1mExp,
   log1mExpBackward,
   log1pExp,
@@ -40,6 +38,7 @@ import {
   softmaxBackward,
   topLogProbs,
 } from "napier";
+import { linearCrossEntropy, linearCrossEntropyWithGrad } from "napier/linear";
 import { logOfSoftmax, logSumExpForm, naiveCrossEntropyWithGrad, round, softmax as textbook } from "napier/naive";
 import { createPool, type Pool } from "napier/pool";
 

@@ -15,7 +15,6 @@ export { type CumulativeOptions, logCumSumExp, logCumSumExpBackward } from "./cu
 export { type KlDivOptions, type KlDivReduction, klDiv, klDivBackward } from "./divergence.ts";
 export { entropy, entropyBackward, type PerplexityOptions, perplexity } from "./entropy.ts";
 export type { Half } from "./half.ts";
-export { linearCrossEntropy, linearCrossEntropyWithGrad } from "./linearcrossentropy.ts";
 export type { LinearCrossEntropyOptions, LinearGradOptions, LinearParameter } from "./linearlayer.ts";
 export { type GradientOf, logAddExp, logAddExpBackward, type PairOptions } from "./logaddexp.ts";
 export { logMeanExp, logMeanExpBackward } from "./logmeanexp.ts";

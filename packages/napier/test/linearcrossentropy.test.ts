@@ -7,11 +7,14 @@ import {
   crossEntropy,
   crossEntropyWithGrad,
   type LinearCrossEntropyOptions,
-  linearCrossEntropy,
-  linearCrossEntropyWithGrad,
 } from "../src/index.ts";
 import { exactDot, linearLogits } from "../src/kernels/products.ref.ts";
-import { linearLoss, linearLossWithGrad } from "../src/linearcrossentropy.ts";
+import {
+  linearCrossEntropy,
+  linearCrossEntropyWithGrad,
+  linearLoss,
+  linearLossWithGrad,
+} from "../src/linearcrossentropy.ts";
 import { planOf } from "../src/linearplan.ts";
 import { rng } from "../src/rng.ts";
 import { DTYPES, expectSame, type Floats, logitsOf, OPTIONS, problem, SIZES } from "./linearproblem.ts";

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { crossEntropy, crossEntropyWithGrad, linearCrossEntropy, linearCrossEntropyWithGrad } from "../src/index.ts";
-import { linearLoss, linearLossWithGrad } from "../src/linearcrossentropy.ts";
+import { crossEntropy, crossEntropyWithGrad } from "../src/index.ts";
+import {
+  linearCrossEntropy,
+  linearCrossEntropyWithGrad,
+  linearLoss,
+  linearLossWithGrad,
+} from "../src/linearcrossentropy.ts";
 import { expectSame, type Floats, problem, SIZES } from "./linearproblem.ts";
 
 describe("what is left out adds nothing", () => {

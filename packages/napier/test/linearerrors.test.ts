@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { linearCrossEntropy, linearCrossEntropyWithGrad } from "../src/index.ts";
+import { linearCrossEntropy, linearCrossEntropyWithGrad } from "../src/linearloss.ts";
 
 // As a JavaScript caller would: the types would refuse most of these.
 const wrong = (value: unknown) => value as never;

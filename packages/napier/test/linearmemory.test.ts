@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { fused } from "../src/fused.ts";
-import { linearCrossEntropyWithGrad } from "../src/index.ts";
+import { linearCrossEntropyWithGrad } from "../src/linearloss.ts";
 import { rng } from "../src/rng.ts";
 
 const MEBIBYTE = 1 << 20;

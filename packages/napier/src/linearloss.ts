@@ -1,0 +1,1 @@
+export { linearCrossEntropy, linearCrossEntropyWithGrad } from "./linearcrossentropy.ts";
