@@ -60,7 +60,7 @@ const LAYERS = [
   ["packages/napier/src/node.ts"],
   ["packages/onnx/src/*"],
   ["packages/cli/src/*"],
-  ["packages/lab/src/*"],
+  ["packages/lab/*"],
   ["tools/*", "examples/*"],
 ];
 

@@ -1,4 +1,3 @@
-import "./style.css";
 import { mountBreak } from "./break/index.ts";
 import { mountCheck } from "./check/index.ts";
 import { byId } from "./dom.ts";

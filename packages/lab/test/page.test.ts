@@ -25,14 +25,18 @@ async function complaints(page: Page): Promise<string[]> {
     const { axe } = globalThis as unknown as { axe: { run: (options: RunOptions) => Promise<AxeResults> } };
     return axe.run({ resultTypes: ["violations"] });
   });
-  return violations.flatMap(({ impact, id, nodes }) => nodes.map(({ target }) => `${impact} ${id}: ${target.join(" ")}`));
+  return violations.flatMap(({ impact, id, nodes }) =>
+    nodes.map(({ target }) => `${impact} ${id}: ${target.join(" ")}`),
+  );
 }
 
 describe("the built site", () => {
   test("is below 200 kB gzipped without the images", () => {
     const files = readdirSync(SITE, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     const own = files.filter(({ name }) => !name.includes("mnist"));
-    const bytes = own.map(({ parentPath, name }) => gzipSync(readFileSync(join(parentPath, name)), { level: 9 }).length);
+    const bytes = own.map(
+      ({ parentPath, name }) => gzipSync(readFileSync(join(parentPath, name)), { level: 9 }).length,
+    );
     expect(own.length).toBeGreaterThan(2);
     expect(bytes.reduce((a, b) => a + b, 0)).toBeLessThan(200_000);
   });
@@ -90,7 +94,14 @@ describeChromium("napier lab", () => {
       expect(file.headers.get("content-type")).toMatch(extname(name) === ".js" ? /javascript/ : /./);
       expect(Buffer.from(await file.arrayBuffer()).equals(readFileSync(join(parentPath, name)))).toBe(true);
     }
-    for (const path of ["nothing.html", "../package.json", "..%2fpackage.json", "assets", "%00", "assets/../../package.json"]) {
+    for (const path of [
+      "nothing.html",
+      "../package.json",
+      "..%2fpackage.json",
+      "assets",
+      "%00",
+      "assets/../../package.json",
+    ]) {
       expect([path, (await fetch(lab.address + path)).status]).toEqual([path, 404]);
     }
     expect((await fetch(lab.address, { method: "POST" })).status).toBe(405);
