@@ -1,13 +1,11 @@
 import { mountBreak } from "./break/index.ts";
 import { mountCheck } from "./check/index.ts";
 import { byId } from "./dom.ts";
-import { mountExplain } from "./explain/index.ts";
 import { mountTrain } from "./train/index.ts";
 
 mountBreak(byId("break-it"));
 mountTrain(byId("train-it"));
 mountCheck(byId("check-it"));
-mountExplain(byId("explain-it"));
 
 // what stands behind the # is the state of the experiments: a link to a section must not take its place
 document.addEventListener("click", (event) => {
@@ -15,7 +13,8 @@ document.addEventListener("click", (event) => {
   const target = link && document.getElementById(link.getAttribute("href")!.slice(1));
   if (!target) return;
   event.preventDefault();
-  target.tabIndex = -1;
+  if (link.dataset.preset) byId(`preset-${link.dataset.preset}`).click();
+  if (!target.hasAttribute("tabindex")) target.tabIndex = -1;
   target.scrollIntoView();
   target.focus({ preventScroll: true });
 });

@@ -54,7 +54,7 @@ describeChromium("the page", () => {
 
   test.each(LOOKS)("axe finds nothing serious, and nothing is wider than the page: %j", async (look) => {
     const page = await lab.open("", look);
-    await page.waitForSelector("#explain-it[data-ready]");
+    await page.waitForSelector("#break-it[data-ready=true]");
     const found = await complaints(page);
     expect(found.filter((line) => /^(serious|critical)/.test(line))).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(look.viewport.width);

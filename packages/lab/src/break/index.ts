@@ -4,7 +4,7 @@ import type { Analysis } from "./analysis.ts";
 import { Asker } from "./asker.ts";
 import { Bars } from "./bars.ts";
 import { formatLogits, MOST_BARS, PRESETS, parseLogits } from "./logits.ts";
-import { summary, tables } from "./tables.ts";
+import { summary, Tables } from "./tables.ts";
 
 /** Builds the section's controls inside `root`. */
 export function mountBreak(root: HTMLElement): void {
@@ -16,7 +16,7 @@ export function mountBreak(root: HTMLElement): void {
   const problem = el("p", { className: "bad message", role: "alert", hidden: true });
   const note = el("p", { className: "note" });
   const result = el("p", { id: "break-summary", role: "status" });
-  const steps = el("div", { id: "break-tables" });
+  const tables = new Tables();
   const follow = el("input", { id: "break-class", type: "number", min: "0", step: "1" });
   const bars = new Bars({
     onInput: (index, value) => {
@@ -37,7 +37,7 @@ export function mountBreak(root: HTMLElement): void {
   });
 
   const asker = new Asker((analysis: Analysis) => {
-    steps.replaceChildren(...tables(analysis));
+    tables.show(analysis);
     result.textContent = summary(analysis);
     follow.value = `${analysis.chosen}`;
     if (logits.length <= MOST_BARS) bars.show(logits, analysis.chosen, analysis.winner);
@@ -97,7 +97,7 @@ export function mountBreak(root: HTMLElement): void {
       winner,
     ),
     result,
-    steps,
+    tables.root,
   );
 
   const state = readState();

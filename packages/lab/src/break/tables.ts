@@ -40,35 +40,30 @@ function stepRow(name: string, index: number, traces: Readonly<Record<Format, Tr
   return el("tr", {}, el("th", { scope: "row" }, name), ...cells);
 }
 
-function table(formula: Formula, traces: Readonly<Record<Format, Trace>>): HTMLElement {
-  const { id, title, steps } = FORMULAS[formula];
-  const head = el(
-    "tr",
-    {},
-    el("th", { scope: "col" }, "step"),
-    ...FORMATS.map((f) => el("th", { scope: "col", className: "number" }, f)),
-  );
-  const error = el(
-    "tr",
-    { className: "error" },
-    el("th", { scope: "row" }, "off by"),
-    ...FORMATS.map((format) => {
-      const { ulps } = traces[format];
-      return el("td", { className: `number ${ulps <= MOST_ULPS ? "good" : "bad"}` }, ulpsText(ulps));
-    }),
-  );
+function table(formula: Formula, traces: Readonly<Record<Format, Trace>>): HTMLTableElement {
+  const { title, steps } = FORMULAS[formula];
+  const columns = FORMATS.map((f) => el("th", { scope: "col", className: "number" }, f));
+  const head = el("tr", {}, el("th", { scope: "col" }, "step"), ...columns);
+  const error = FORMATS.map((format) => {
+    const { ulps } = traces[format];
+    return el("td", { className: `number ${ulps <= MOST_ULPS ? "good" : "bad"}` }, ulpsText(ulps));
+  });
   const rows = steps.map((name, index) => stepRow(name, index, traces));
-  const body = el("tbody", {}, ...rows, error);
-  return el(
-    "div",
-    { id, className: "scroll", tabIndex: 0, role: "region", "aria-label": title },
-    el("table", {}, el("caption", {}, title), el("thead", {}, head), body),
-  );
+  const last = el("tr", { className: "error" }, el("th", { scope: "row" }, "off by"), ...error);
+  return el("table", {}, el("caption", {}, title), el("thead", {}, head), el("tbody", {}, ...rows, last));
 }
 
-/** The three tables of an analysis. */
-export function tables(analysis: Analysis): HTMLElement[] {
-  return (["textbook", "lse", "napier"] as const).map((formula) => table(formula, analysis[formula]));
+/** The three tables; their places stay, so that a link to one keeps the focus. */
+export class Tables {
+  readonly #places = (["textbook", "lse", "napier"] as const).map((formula) => {
+    const { id, title } = FORMULAS[formula];
+    return { formula, place: el("div", { id, className: "scroll", tabIndex: 0, role: "region", "aria-label": title }) };
+  });
+  readonly root = el("div", { id: "break-tables" }, ...this.#places.map(({ place }) => place));
+
+  show(analysis: Analysis): void {
+    for (const { formula, place } of this.#places) place.replaceChildren(table(formula, analysis[formula]));
+  }
 }
 
 /** How many formats lose the class by a formula, as a sentence for those who don't see the colours. */

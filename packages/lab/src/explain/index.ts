@@ -1,4 +1,0 @@
-/** Builds the section's controls inside `root`. */
-export function mountExplain(root: HTMLElement): void {
-  root.dataset.ready = "true";
-}
