@@ -99,7 +99,7 @@ describeChromium("Check a file", () => {
     [
       "table.parquet",
       "PAR1",
-      "table.parquet: expected a .npy or a .csv file; napier check reads Parquet, JSON lines and more",
+      "table.parquet: expected a .npy, .csv or .onnx file; napier check reads Parquet, JSON lines and more",
     ],
   ])("%s: one line says what is wrong", async (name, data, message) => {
     const page = await lab.open();
@@ -107,6 +107,29 @@ describeChromium("Check a file", () => {
     await checked(page);
     expect(await page.textContent("#check-problem")).toBe(message);
     expect(await page.locator("#check-result table").count()).toBe(0);
+    await page.context().close();
+  });
+
+  test("a model of ours, and one that is cut short", async () => {
+    const rows = write("rows.csv", "a,b,kind\n1,2,cat\n2,1,dog\n3,3,cat\n0,1,dog\n");
+    const { code } = await napier(folder, "train", rows, "--target", "kind", "--out", "m.onnx");
+    expect(code).toBe(0);
+    const page = await lab.open();
+    await page.setInputFiles("#check-file", join(folder, "m.onnx"));
+    await checked(page);
+    const facts = await page.locator("#check-result tr").allInnerTexts();
+    expect(facts.slice(0, 6)).toEqual([
+      "kind\ta linear model (multinomial logistic regression)",
+      'takes\t2 numbers a row: "a", "b"',
+      "scaling\teach feature minus its mean, over its deviation",
+      'gives\tlog-probabilities of 2 classes: "cat", "dog"',
+      "temperature\t1, not calibrated",
+      expect.stringMatching(/^weights\t6 numbers, the largest [\d.]+$/),
+    ]);
+    const whole = readFileSync(join(folder, "m.onnx"));
+    await page.setInputFiles("#check-file", write("cut.onnx", whole.subarray(0, whole.length - 9)));
+    await page.waitForSelector("#check-problem:not([hidden])");
+    expect(await page.textContent("#check-problem")).toMatch(/^fromOnnx: bytes expected .* truncated/);
     await page.context().close();
   });
 

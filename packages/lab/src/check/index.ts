@@ -1,6 +1,6 @@
 import { count } from "../../../cli/src/words.ts";
 import { el } from "../dom.ts";
-import { formatsTable, verdict } from "./report.ts";
+import { factsTable, formatsTable, verdict } from "./report.ts";
 import type { Reply, Request } from "./worker.ts";
 
 /** Builds the section's controls inside `root`. */
@@ -8,14 +8,14 @@ export function mountCheck(root: HTMLElement): void {
   let file: File | undefined;
   let worker: Worker | undefined;
 
-  const input = el("input", { id: "check-file", type: "file", accept: ".npy,.csv" });
+  const input = el("input", { id: "check-file", type: "file", accept: ".npy,.csv,.onnx" });
   const drop = el(
     "label",
     { className: "drop", for: "check-file" },
     el(
       "span",
       {},
-      "Drop a .npy or .csv file of logits here, or choose one: a row for each sample, a column for each class",
+      "Drop a .npy or .csv file of logits here, or choose one: a row for each sample, a column for each class. Or a model.onnx that Napier has written",
     ),
     input,
   );
@@ -40,6 +40,12 @@ export function mountCheck(root: HTMLElement): void {
       status.textContent = "";
       problem.textContent = `${reply.message}${reply.hint ? `; ${reply.hint}` : ""}`;
       problem.hidden = false;
+      return;
+    }
+    if (reply.kind === "model") {
+      status.textContent = "A model that Napier has written.";
+      choice.hidden = true;
+      result.replaceChildren(factsTable(reply.facts));
       return;
     }
     const { findings, text, columns } = reply;

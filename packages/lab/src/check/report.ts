@@ -44,3 +44,9 @@ export function verdict({ rows, classes, broken }: Findings): string {
   if (broken.rows === 0) return `${size} No row is broken: each has a finite answer.`;
   return `${size} ${some(broken.rows, "row")} ${broken.rows === 1 ? "is" : "are"} broken for everybody: NaN, +∞ or nothing but −∞.`;
 }
+
+/** What is in a model. */
+export function factsTable(facts: readonly [label: string, text: string][]): HTMLTableElement {
+  const rows = facts.map(([label, text]) => el("tr", {}, el("th", { scope: "row" }, label), el("td", {}, text)));
+  return el("table", {}, el("caption", {}, "What is in it"), el("tbody", {}, ...rows));
+}

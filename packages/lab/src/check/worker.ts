@@ -5,6 +5,7 @@ import type { Findings } from "../../../cli/src/findings.ts";
 import { scoresOf } from "../../../cli/src/scorearray.ts";
 import type { Scores } from "../../../cli/src/scores.ts";
 import { type CsvFile, csvOf } from "./csvfile.ts";
+import { describeModel } from "./modelfile.ts";
 import { npyOf } from "./npyfile.ts";
 
 export interface Request {
@@ -16,6 +17,7 @@ export interface Request {
 export type Reply =
   | { kind: "rows"; rows: number }
   | { kind: "report"; findings: Findings; text: string; columns: readonly string[] }
+  | { kind: "model"; facts: readonly [label: string, text: string][] }
   | { kind: "error"; message: string; hint: string | undefined };
 
 const LISTED = 10;
@@ -25,7 +27,10 @@ let last: { file: File; csv: CsvFile } | undefined;
 async function open({ file, target }: Request): Promise<{ scores: Scores; columns: readonly string[] }> {
   if (/\.npy$/i.test(file.name)) return { scores: await scoresOf(await npyOf(file)), columns: [] };
   if (!/\.csv$/i.test(file.name)) {
-    throw inputError(`${file.name}: expected a .npy or a .csv file`, "napier check reads Parquet, JSON lines and more");
+    throw inputError(
+      `${file.name}: expected a .npy, .csv or .onnx file`,
+      "napier check reads Parquet, JSON lines and more",
+    );
   }
   if (last?.file.name !== file.name || last.file.lastModified !== file.lastModified || last.file.size !== file.size) {
     last = { file, csv: await csvOf(file) };
@@ -37,6 +42,10 @@ const post = (reply: Reply): void => postMessage(reply);
 
 addEventListener("message", async ({ data }: MessageEvent<Request>) => {
   try {
+    if (/\.onnx$/i.test(data.file.name)) {
+      post({ kind: "model", facts: await describeModel(data.file) });
+      return;
+    }
     const { scores, columns } = await open(data);
     const { name, dtype } = scores;
     const targets = `${name}, column ${JSON.stringify(data.target)}`;
