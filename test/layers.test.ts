@@ -97,7 +97,7 @@ function imports(file: string): string[] {
   return names.flatMap((name) => {
     if (name in PACKAGES) return [PACKAGES[name]];
     if (name.startsWith("#napier/")) return [`packages/napier/src/${name.slice("#napier/".length)}.ts`];
-    if (!name.startsWith(".")) return [];
+    if (!name.startsWith(".") || name.endsWith(".json")) return [];
     return [normalize(join(dirname(file), name)).replace(/\.as$/, ".as.ts")];
   });
 }

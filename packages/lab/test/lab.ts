@@ -63,8 +63,9 @@ export function useLab(): Lab {
   });
 
   async function open(hash = "", options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-US", ...options });
     const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
     page.on("console", (message) => faults.push(`${message.type()}: ${message.text()}`));
     page.on("pageerror", (error) => faults.push(String(error)));
     page.on("request", (request) => {

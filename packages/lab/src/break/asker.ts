@@ -1,21 +1,20 @@
+import { startWorker } from "../work.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Question } from "./worker.ts";
 
 /** Asks the worker, one question at a time; of those that come meanwhile only the last is asked. */
 export class Asker {
-  readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  readonly #answer: (analysis: Analysis) => void;
+  readonly #post: (question: Question) => void;
   #busy = false;
   #next: Question | undefined;
 
   constructor(answer: (analysis: Analysis) => void) {
-    this.#answer = answer;
-    this.#worker.addEventListener("message", ({ data }: MessageEvent<Analysis>) => {
+    this.#post = startWorker("break", (analysis: Analysis) => {
       this.#busy = false;
       const next = this.#next;
       this.#next = undefined;
       if (next) this.ask(next);
-      else this.#answer(data);
+      else answer(analysis);
     });
   }
 
@@ -25,6 +24,6 @@ export class Asker {
       return;
     }
     this.#busy = true;
-    this.#worker.postMessage(question);
+    this.#post(question);
   }
 }

@@ -5,6 +5,6 @@ export interface Question {
   readonly chosen: number | undefined;
 }
 
-addEventListener("message", ({ data }: MessageEvent<Question>) => {
-  postMessage(analyse(data.logits, data.chosen));
-});
+export function handle({ logits, chosen }: Question): void {
+  postMessage(analyse(logits, chosen));
+}

@@ -1,12 +1,13 @@
 import { count } from "../../../cli/src/words.ts";
 import { el } from "../dom.ts";
+import { startWorker } from "../work.ts";
 import { factsTable, formatsTable, verdict } from "./report.ts";
 import type { Reply, Request } from "./worker.ts";
 
 /** Builds the section's controls inside `root`. */
 export function mountCheck(root: HTMLElement): void {
   let file: File | undefined;
-  let worker: Worker | undefined;
+  let post: ((request: Request) => void) | undefined;
 
   const input = el("input", { id: "check-file", type: "file", accept: ".npy,.csv,.onnx" });
   const drop = el(
@@ -78,10 +79,9 @@ export function mountCheck(root: HTMLElement): void {
     problem.hidden = true;
     result.replaceChildren();
     status.textContent = "reading …";
-    worker ??= new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }: MessageEvent<Reply>) => show(data);
+    post ??= startWorker<Request, Reply>("check", show);
     const request: Request = { file, target: target.value === "" ? undefined : target.value };
-    worker.postMessage(request);
+    post(request);
   }
 
   function take(files: FileList | null | undefined): void {

@@ -40,7 +40,7 @@ async function open({ file, target }: Request): Promise<{ scores: Scores; column
 
 const post = (reply: Reply): void => postMessage(reply);
 
-addEventListener("message", async ({ data }: MessageEvent<Request>) => {
+export async function handle(data: Request): Promise<void> {
   try {
     if (/\.onnx$/i.test(data.file.name)) {
       post({ kind: "model", facts: await describeModel(data.file) });
@@ -58,4 +58,4 @@ addEventListener("message", async ({ data }: MessageEvent<Request>) => {
     const message = error instanceof Error ? error.message : String(error);
     post({ kind: "error", message, hint: error instanceof CommandError ? error.hint : undefined });
   }
-});
+}
