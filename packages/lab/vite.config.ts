@@ -4,7 +4,6 @@ import { defineConfig } from "vite";
 export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   base: "./", // any folder of any web server
-  resolve: { alias: { "napier-exact": fileURLToPath(new URL("../napier/dist/exact.js", import.meta.url)) } },
   build: {
     outDir: "site",
     emptyOutDir: true,

@@ -49,6 +49,7 @@ describeChromium("Check a file", () => {
 
   test("a .npy file that is dropped: the report of napier check", async () => {
     const page = await lab.open();
+    expect(await page.isVisible("#check-target")).toBe(false);
     await dropFile(page, npyPath);
     await checked(page);
     const { code, stdout } = await napier(folder, "check", "logits.npy");
