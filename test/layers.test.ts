@@ -60,6 +60,7 @@ const LAYERS = [
   ["packages/napier/src/node.ts"],
   ["packages/onnx/src/*"],
   ["packages/cli/src/*"],
+  ["packages/lab/*"],
   ["tools/*", "examples/*"],
 ];
 
@@ -96,7 +97,7 @@ function imports(file: string): string[] {
   return names.flatMap((name) => {
     if (name in PACKAGES) return [PACKAGES[name]];
     if (name.startsWith("#napier/")) return [`packages/napier/src/${name.slice("#napier/".length)}.ts`];
-    if (!name.startsWith(".")) return [];
+    if (!name.startsWith(".") || name.endsWith(".json")) return [];
     return [normalize(join(dirname(file), name)).replace(/\.as$/, ".as.ts")];
   });
 }

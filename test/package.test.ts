@@ -26,6 +26,7 @@ describe("package.json files", () => {
       "packages/napier/",
       "packages/onnx/",
       "packages/cli/",
+      "packages/lab/",
       "examples/mnist/",
       "examples/head/",
       "examples/resume/",
@@ -36,7 +37,7 @@ describe("package.json files", () => {
     }
   });
   test("every package is ESM, MIT, and asks for Node 20.19", () => {
-    for (const name of ["napier", "onnx", "cli"]) {
+    for (const name of ["napier", "onnx", "cli", "lab"]) {
       const { type, license, engines } = json(`packages/${name}/package.json`);
       expect({ type, license, engines }).toEqual({ type: "module", license: "MIT", engines: { node: ">=20.19" } });
     }

@@ -1,5 +1,5 @@
 import type { Reliability, ReliabilityBin } from "napier/train";
-import { count, percent, some } from "./progress.ts";
+import { count, percent, some } from "./words.ts";
 
 /** What `calibrate --json` prints. */
 export interface CalibrateReport {

@@ -1,11 +1,10 @@
-import { logSoftmaxStream } from "napier";
 import type { Format } from "napier/naive";
 import { type CheckReport, reportText } from "./checkreport.ts";
 import { shortName } from "./errors.ts";
-import { Examiner, type Findings } from "./findings.ts";
+import { examine } from "./examine.ts";
+import type { Findings } from "./findings.ts";
 import { rowCounter } from "./progress.ts";
-import { openScoreArray } from "./scorearray.ts";
-import type { Tile } from "./scores.ts";
+import { openScoreArray } from "./scorearrayfile.ts";
 import { openScoreTable } from "./scoretable.ts";
 
 export interface CheckOptions {
@@ -40,24 +39,8 @@ export async function check(source: string, options: CheckOptions): Promise<Chec
     const { name, dtype } = scores;
     const counter = rowCounter(`checking ${name}`);
     const label = array ? targets : `${name}, column ${JSON.stringify(targets)}`;
-    const examiner = new Examiner({ dtype, logProbs, list, targets: label ?? "" });
-    // a stream is done with a block before it reads the next
-    let current: { tile: Tile; own: Float64Array } | undefined;
-    const blocks = async function* () {
-      for await (const tile of scores.tiles()) {
-        const own = new Float64Array(tile.data);
-        current = { tile, own };
-        yield { data: own, shape: [tile.rows, tile.classes] };
-      }
-    };
-    await logSoftmaxStream(blocks(), ({ data }) => {
-      if (current === undefined) return;
-      const { tile, own } = current;
-      examiner.add(tile, own, data);
-      counter.rows(tile.row + tile.rows - 1);
-    });
+    const findings = await examine(scores, { dtype, logProbs, list, targets: label ?? "" }, counter.rows);
     counter.end();
-    const findings = examiner.findings();
     const broken = findings.broken.rows > 0 || (strict && lost(findings, dtype) > 0);
     const seconds = Number(((performance.now() - start) / 1000).toFixed(3));
     const report: CheckReport = { source: name, dtype, ...findings, strict, exitCode: broken ? 3 : 0, seconds };

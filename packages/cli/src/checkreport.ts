@@ -1,6 +1,6 @@
 import type { Findings, Some, Usual } from "./findings.ts";
-import { count, percent, some } from "./progress.ts";
 import type { Dtype } from "./scores.ts";
+import { count, percent, some } from "./words.ts";
 
 /** What `check --json` prints; numbers that are not finite are the strings "NaN", "Infinity", "-Infinity". */
 export interface CheckReport extends Findings {

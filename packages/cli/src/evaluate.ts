@@ -1,8 +1,9 @@
 import type { Label } from "napier/train";
 import { checkLabels } from "./labels.ts";
 import { readModel } from "./modelfile.ts";
-import { metrics, rowCounter, some } from "./progress.ts";
+import { rowCounter } from "./progress.ts";
 import { openSource } from "./source.ts";
+import { metrics, some } from "./words.ts";
 
 export interface EvaluateOptions {
   target: string;

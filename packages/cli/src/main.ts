@@ -7,6 +7,7 @@ import {
   count,
   names,
   notNegative,
+  port,
   positive,
   positiveInteger,
   seed,
@@ -157,6 +158,15 @@ function program(argv: readonly string[]): Command {
     .addHelpText("after", CHECK)
     .action(async (logits, options) => {
       process.exitCode = (await (await import("./check.ts")).check(logits, options)).exitCode;
+    });
+
+  napier
+    .command("lab")
+    .description("a page where softmax breaks and log-softmax holds, served to this machine alone")
+    .option("--port <n>", "where it listens (default: any that is free)", port, 0)
+    .option("--no-open", "do not open a browser")
+    .action(async (options) => {
+      await (await import("./lab.ts")).lab(options);
     });
   return napier;
 }

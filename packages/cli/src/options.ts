@@ -22,6 +22,10 @@ export function threads(text: string): number {
   return number(text, "a whole number from 1 to 256", (v) => Number.isInteger(v) && v >= 1 && v <= 256);
 }
 
+export function port(text: string): number {
+  return number(text, "a whole number from 0 to 65535", (v) => Number.isInteger(v) && v >= 0 && v < 65536);
+}
+
 export function positive(text: string): number {
   return number(text, "a number above 0", (v) => v > 0 && Number.isFinite(v));
 }

@@ -10,8 +10,9 @@ import { openDatabase, quoteName, quoteText } from "./database.ts";
 import { INTERRUPTED, inputError } from "./errors.ts";
 import { readModel } from "./modelfile.ts";
 import { checkOutput, replaceFile } from "./output.ts";
-import { note, rowCounter, some } from "./progress.ts";
+import { note, rowCounter } from "./progress.ts";
 import { type Block, openSource } from "./source.ts";
+import { some } from "./words.ts";
 
 export interface PredictOptions {
   out: string;

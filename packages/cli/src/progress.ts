@@ -1,25 +1,9 @@
 import { SingleBar } from "cli-progress";
 import type { Progress } from "napier/train";
+import { count, metrics } from "./words.ts";
 
 export function note(text: string): void {
   process.stderr.write(`${text}\n`);
-}
-
-export function count(value: number): string {
-  return value.toLocaleString("en-US");
-}
-
-export function percent(value: number): string {
-  return `${(value * 100).toFixed(2)} %`;
-}
-
-export function metrics({ nll, accuracy }: { nll: number; accuracy: number }): string {
-  return `NLL ${Number(nll.toPrecision(5))}, accuracy ${percent(accuracy)}`;
-}
-
-/** The plural with its number. */
-export function some(value: number, thing: string): string {
-  return `${count(value)} ${thing}${value === 1 ? "" : thing.endsWith("s") ? "es" : "s"}`;
 }
 
 /** A line that counts rows while they are read; only a terminal sees it move. */

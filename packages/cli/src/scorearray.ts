@@ -1,6 +1,6 @@
 import { inputError } from "./errors.ts";
-import { type NpyFile, type NpyHeader, openNpy } from "./npy.ts";
-import { checkClasses, type Dtype, type Scores, type ScoresOptions, tileRows } from "./scores.ts";
+import type { NpyFile, NpyHeader } from "./npyheader.ts";
+import { checkClasses, type Dtype, type Scores, tileRows } from "./scores.ts";
 
 const FLOATS: Record<string, { dtype: Dtype; bytes: number }> = {
   "<f2": { dtype: "f16", bytes: 2 },
@@ -52,15 +52,13 @@ function f16Values(): Float32Array {
   });
 }
 
-async function openTargets(name: string, source: string, rows: number): Promise<NpyFile> {
-  const file = await openNpy(name, (header) => typed(name, header, INTEGERS, "class indices as integers").bytes);
-  if (file.shape.length !== 1 || file.shape[0] !== rows) {
-    await file.close();
-    const got = file.shape.join(", ");
-    throw inputError(`${name}: expected shape (${rows}), a class for each row of ${source}, got shape (${got})`);
-  }
-  return file;
-}
+/** How many bytes a logit of this file has. */
+export const logitBytes = (name: string, header: NpyHeader): number =>
+  typed(name, header, FLOATS, "f2, f4 or f8, little endian").bytes;
+
+/** How many bytes a class index of this file has. */
+export const indexBytes = (name: string, header: NpyHeader): number =>
+  typed(name, header, INTEGERS, "class indices as integers").bytes;
 
 /** Class indices of `count` rows from row `first`, counted from 0. */
 async function readTargets(file: NpyFile, first: number, count: number): Promise<Float64Array> {
@@ -71,63 +69,57 @@ async function readTargets(file: NpyFile, first: number, count: number): Promise
   return Float64Array.from({ length: count }, (_, i) => Number(indices[i]));
 }
 
-/** Logits of a .npy file; its size and that of its targets agree with their headers. */
-export async function openScoreArray(name: string, { targets, exclude }: ScoresOptions): Promise<Scores> {
-  if (exclude !== undefined) throw inputError(`--exclude: ${name} has no columns`);
-  const file = await openNpy(name, (header) => typed(name, header, FLOATS, "f2, f4 or f8, little endian").bytes);
-  let labels: NpyFile | undefined;
-  try {
-    const { dtype, bytes } = FLOATS[file.descr]!;
-    if (file.shape.length !== 1 && file.shape.length !== 2) {
-      const hint = file.shape.length > 2 ? `save a.reshape(-1, ${file.shape.at(-1)})` : undefined;
-      throw inputError(`${name}: expected shape [classes] or [rows, classes], got (${file.shape.join(", ")})`, hint);
-    }
-    const [rows, classes] = (file.shape.length === 1 ? [1, ...file.shape] : file.shape) as [number, number];
-    if (classes === 0) throw inputError(`${name} has no classes`);
-    if (rows === 0) throw inputError(`${name} has no rows`);
-    checkClasses(name, classes);
-    if (targets !== undefined) {
-      if (!/\.npy$/i.test(targets)) {
-        throw inputError(`--targets ${targets}: expected a .npy file, for ${name} has no columns`);
-      }
-      labels = await openTargets(targets, name, rows);
-    }
-    const open = labels;
-    return {
-      name,
-      dtype,
-      close: async () => {
-        await open?.close();
-        await file.close();
-      },
-      async *tiles() {
-        const most = Math.min(rows, tileRows(classes));
-        const buffer = new ArrayBuffer(most * classes * bytes);
-        const values = dtype === "f16" ? f16Values() : undefined;
-        const decoded = new Float32Array(values ? most * classes : 0);
-        for (let first = 0; first < rows; first += most) {
-          const count = Math.min(most, rows - first);
-          const length = count * classes;
-          await file.read(new Uint8Array(buffer, 0, length * bytes), first * classes * bytes);
-          let data: Float32Array | Float64Array;
-          if (values) {
-            const bits = new Uint16Array(buffer, 0, length);
-            for (let k = 0; k < length; k++) decoded[k] = values[bits[k]!]!;
-            data = decoded.subarray(0, length);
-          } else data = dtype === "f32" ? new Float32Array(buffer, 0, length) : new Float64Array(buffer, 0, length);
-          yield {
-            data,
-            rows: count,
-            classes,
-            row: first + 1,
-            targets: open ? await readTargets(open, first, count) : null,
-          };
-        }
-      },
-    };
-  } catch (error) {
-    await labels?.close();
-    await file.close();
-    throw error;
+/** Logits of a .npy file that is open; `openTargets` opens the class indices of so many rows, where they are asked for. */
+export async function scoresOf(
+  file: NpyFile,
+  openTargets: (rows: number) => Promise<NpyFile | undefined> = async () => undefined,
+): Promise<Scores> {
+  const { name } = file;
+  const { dtype, bytes } = FLOATS[file.descr]!;
+  if (file.shape.length !== 1 && file.shape.length !== 2) {
+    const hint = file.shape.length > 2 ? `save a.reshape(-1, ${file.shape.at(-1)})` : undefined;
+    throw inputError(`${name}: expected shape [classes] or [rows, classes], got (${file.shape.join(", ")})`, hint);
   }
+  const [rows, classes] = (file.shape.length === 1 ? [1, ...file.shape] : file.shape) as [number, number];
+  if (classes === 0) throw inputError(`${name} has no classes`);
+  if (rows === 0) throw inputError(`${name} has no rows`);
+  checkClasses(name, classes);
+  const open = await openTargets(rows);
+  if (open && (open.shape.length !== 1 || open.shape[0] !== rows)) {
+    await open.close();
+    const got = open.shape.join(", ");
+    throw inputError(`${open.name}: expected shape (${rows}), a class for each row of ${name}, got shape (${got})`);
+  }
+  return {
+    name,
+    dtype,
+    close: async () => {
+      await open?.close();
+      await file.close();
+    },
+    async *tiles() {
+      const most = Math.min(rows, tileRows(classes));
+      const buffer = new ArrayBuffer(most * classes * bytes);
+      const values = dtype === "f16" ? f16Values() : undefined;
+      const decoded = new Float32Array(values ? most * classes : 0);
+      for (let first = 0; first < rows; first += most) {
+        const count = Math.min(most, rows - first);
+        const length = count * classes;
+        await file.read(new Uint8Array(buffer, 0, length * bytes), first * classes * bytes);
+        let data: Float32Array | Float64Array;
+        if (values) {
+          const bits = new Uint16Array(buffer, 0, length);
+          for (let k = 0; k < length; k++) decoded[k] = values[bits[k]!]!;
+          data = decoded.subarray(0, length);
+        } else data = dtype === "f32" ? new Float32Array(buffer, 0, length) : new Float64Array(buffer, 0, length);
+        yield {
+          data,
+          rows: count,
+          classes,
+          row: first + 1,
+          targets: open ? await readTargets(open, first, count) : null,
+        };
+      }
+    },
+  };
 }

@@ -7,8 +7,9 @@ import { type Held, hold } from "./hold.ts";
 import { checkLabels } from "./labels.ts";
 import { writeModel } from "./modelfile.ts";
 import { checkOutput } from "./output.ts";
-import { count, metrics, note, rowCounter, some, trainingProgress } from "./progress.ts";
+import { note, rowCounter, trainingProgress } from "./progress.ts";
 import { openSource, type SourceOptions } from "./source.ts";
+import { count, metrics, some } from "./words.ts";
 
 type Own =
   | ("validation" | "classWeight" | "warmStart" | "features" | "pool")

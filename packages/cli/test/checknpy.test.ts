@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { rng } from "../../napier/src/rng.ts";
 import { CommandError } from "../src/errors.ts";
-import { parseHeader } from "../src/npy.ts";
+import { parseHeader } from "../src/npyheader.ts";
 import { napier, temporaryFolder } from "./command.ts";
 import { dictionary, npyHeader, writeNpy } from "./npyfile.ts";
 

@@ -1,4 +1,4 @@
-import protobuf from "protobufjs/light.js";
+import { PbfReader, PbfWriter } from "pbf";
 
 /**
  * The part of the ONNX schema that Napier's models use: message and field names, numbers and types are those of
@@ -86,37 +86,84 @@ export interface OnnxModel {
   metadataProps: { key: string; value: string }[];
 }
 
-let modelType: protobuf.Type | undefined;
+type Field = readonly [number: number, kind: string, rule?: "repeated"];
+type Message = Record<string, unknown>;
 
-/** Built at the first use: protobufjs compiles its codecs then, which a page may forbid that never reads a model. */
-function type(): protobuf.Type {
-  if (modelType === undefined) {
-    const root = new protobuf.Root();
-    for (const [message, fields] of Object.entries(ONNX)) {
-      const built = new protobuf.Type(message);
-      for (const [name, [id, kind, rule]] of Object.entries<readonly [number, string, string?]>(fields)) {
-        // proto2, as onnx.proto is: repeated numbers are not packed
-        built.add(new protobuf.Field(name, id, kind, rule, undefined, rule ? { packed: false } : undefined));
-      }
-      root.add(built);
+const SCHEMA: Readonly<Record<string, Readonly<Record<string, Field>>>> = ONNX;
+const isMessage = (kind: string): boolean => kind in SCHEMA;
+/** How a value of this kind lies in the bytes: as a number of its own, or behind its length. */
+const VARINT = 0;
+const DELIMITED = 2;
+const wireOf = (kind: string): number => (kind === "int64" || kind === "int32" ? VARINT : DELIMITED);
+
+/** Fields in the order of their numbers; proto2, as onnx.proto is: repeated numbers are not packed. */
+function write(name: string, message: Message, pbf: PbfWriter): void {
+  const fields = Object.entries(SCHEMA[name]!).sort(([, [a]], [, [b]]) => a - b);
+  for (const [field, [number, kind, rule]] of fields) {
+    const value = message[field];
+    if (value === undefined) continue;
+    for (const item of rule ? (value as unknown[]) : [value]) {
+      if (isMessage(kind)) pbf.writeMessage(number, (inner, to) => write(kind, inner, to), item as Message);
+      else if (kind === "string") pbf.writeStringField(number, item as string);
+      else if (kind === "bytes") pbf.writeBytesField(number, item as Uint8Array);
+      else pbf.writeVarintField(number, item as number);
     }
-    modelType = root.lookupType("ModelProto");
   }
-  return modelType;
 }
 
-/** Fields in the order of their numbers, so the same model gives the same bytes. */
-export function encodeModel(model: OnnxModel): Uint8Array<ArrayBuffer> {
-  // copied: what protobufjs returns in Node is a slice of a shared Buffer
-  return new Uint8Array(
-    type()
-      .encode(model as unknown as protobuf.Message)
-      .finish(),
+/** What is missing: an empty list, an empty text, 0; a message is left out. */
+function blank(name: string): Message {
+  const message: Message = {};
+  for (const [field, [, kind, rule]] of Object.entries(SCHEMA[name]!)) {
+    if (rule) message[field] = [];
+    else if (kind === "string") message[field] = "";
+    else if (kind === "bytes") message[field] = new Uint8Array(0);
+    else if (!isMessage(kind)) message[field] = 0;
+  }
+  return message;
+}
+
+const damaged = (): Error => new Error("damaged or truncated");
+
+/** A message from here to before `end`; throws where a value reaches beyond it or is of another type. */
+function read(name: string, pbf: PbfReader, end: number): Message {
+  const fields = new Map(Object.entries(SCHEMA[name]!).map(([field, entry]) => [entry[0], { field, entry }]));
+  const message = pbf.readFields(
+    (number, found) => {
+      const known = fields.get(number);
+      if (known === undefined) return; // pbf skips it
+      const {
+        field,
+        entry: [, kind, rule],
+      } = known;
+      if (pbf.type !== wireOf(kind)) throw damaged();
+      let value: unknown;
+      if (isMessage(kind)) {
+        const length = pbf.readVarint();
+        if (pbf.pos + length > end) throw damaged();
+        value = read(kind, pbf, pbf.pos + length);
+      } else if (kind === "string") value = pbf.readString();
+      else if (kind === "bytes") value = pbf.readBytes();
+      else value = pbf.readVarint(true);
+      if (pbf.pos > end) throw damaged();
+      if (rule) (found[field] as unknown[]).push(value);
+      else found[field] = value;
+    },
+    blank(name),
+    end,
   );
+  if (pbf.pos !== end) throw damaged();
+  return message;
 }
 
-/** Missing lists are empty, missing texts "", missing numbers 0; throws protobufjs's errors. */
+/** The same model gives the same bytes. */
+export function encodeModel(model: OnnxModel): Uint8Array<ArrayBuffer> {
+  const pbf = new PbfWriter();
+  write("ModelProto", model as unknown as Message, pbf);
+  return new Uint8Array(pbf.finish()); // a copy of their own: what pbf returns is part of a larger buffer
+}
+
+/** Missing lists are empty, missing texts "", missing numbers 0; throws where the bytes are damaged or cut. */
 export function decodeModel(bytes: Uint8Array): OnnxModel {
-  const options = { longs: Number, defaults: true, arrays: true };
-  return type().toObject(type().decode(bytes), options) as OnnxModel;
+  return read("ModelProto", new PbfReader(bytes), bytes.length) as unknown as OnnxModel;
 }
