@@ -13,7 +13,7 @@ import { count, metrics, some } from "./words.ts";
 
 type Own =
   | ("validation" | "classWeight" | "warmStart" | "features" | "pool")
-  | ("checkpoint" | "signal" | "onProgress" | "loss");
+  | ("checkpoint" | "signal" | "onProgress" | "reportEvery" | "loss");
 
 export interface TrainOptions extends Omit<FitSettings, Own> {
   target: string;

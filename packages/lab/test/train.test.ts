@@ -53,6 +53,17 @@ describeChromium("Train it", () => {
     await page.context().close();
   });
 
+  test("in f16 the textbook dies on plain points, where Napier with the same seed lives", async () => {
+    const page = await lab.open("data=blobs&loss=naive-f16");
+    await page.click("#train-start");
+    await page.waitForSelector("#train-runs td.bad");
+    expect((await runs(page))[0]).toMatch(/^three blobs\tsoftmax, then log, in f16\t.*\tdied in epoch \d+, step \d+: /);
+    await page.selectOption("#train-loss", "cross-entropy");
+    await page.click("#train-start");
+    await page.waitForSelector("#train-runs td.good");
+    await page.context().close();
+  });
+
   test("MNIST by lab.json: byte for byte the model of the command line; then a digit is drawn", async () => {
     const page = await lab.open("data=mnist");
     await page.click("#train-start");

@@ -130,36 +130,43 @@ export function logSumExpForm(
 }
 
 /**
- * −log softmax(x)[y] of one row in f32, and in dx what automatic differentiation makes of it step by step:
- * g = −scale / p[y] at y and 0 elsewhere, then dx[j] = p[j]·(g[j] − Σ_k g[k]·p[k]).
+ * −log softmax(x)[y] of one row, and in dx what automatic differentiation makes of it step by step:
+ * g = −scale / p[y] at y and 0 elsewhere, then dx[j] = p[j]·(g[j] − Σ_k g[k]·p[k]); every step is rounded to the format.
  *
  * Edges: p[y] = 0 gives a loss of ∞ and a gradient of NaN (0·∞); an overflowing exponential gives NaN.
  *
  * @param dx  receives the gradient; may be x
- * @param x  logits of one row
+ * @param x  logits of one row, rounded to the format first
  * @param y  the true class
  * @param scale  the gradient of the loss that is returned
+ * @param format  "f16", "bf16" or "f32"
  * @returns the loss, in nats
  *
  * @example
  * naiveCrossEntropyWithGrad(new Float32Array(2), Float32Array.of(1000, 0), 0, 1); // NaN
  */
-export function naiveCrossEntropyWithGrad(dx: Float32Array, x: Float32Array, y: number, scale: number): number {
-  const { fround } = Math;
+export function naiveCrossEntropyWithGrad(
+  dx: Float32Array,
+  x: Float32Array,
+  y: number,
+  scale: number,
+  format: Exclude<Format, "f64"> = "f32",
+): number {
+  const to = format === "f32" ? Math.fround : (value: number) => roundTo(value, format);
   const { exp_f64, log_f64 } = core.space().kernels;
   const classes = x.length;
   let sum = 0;
   for (let j = 0; j < classes; j++) {
-    dx[j] = exp_f64(x[j]);
-    sum = fround(sum + dx[j]);
+    dx[j] = to(exp_f64(to(x[j])));
+    sum = to(sum + dx[j]);
   }
-  for (let j = 0; j < classes; j++) dx[j] = dx[j] / sum;
-  const g = fround(fround(-scale) / dx[y]);
+  for (let j = 0; j < classes; j++) dx[j] = to(dx[j] / sum);
+  const g = to(to(-scale) / dx[y]);
   let dot = 0;
-  for (let j = 0; j < classes; j++) dot = fround(dot + fround((j === y ? g : 0) * dx[j]));
-  const loss = -fround(log_f64(dx[y]));
+  for (let j = 0; j < classes; j++) dot = to(dot + to((j === y ? g : 0) * dx[j]));
+  const loss = -to(log_f64(dx[y]));
   for (let j = 0; j < classes; j++) {
-    const d = dx[j] * fround((j === y ? g : 0) - dot);
+    const d = to(dx[j] * to((j === y ? g : 0) - dot));
     dx[j] = Number.isNaN(d) ? Number.NaN : d; // the canonical one, whatever the processor made
   }
   return loss;

@@ -150,6 +150,25 @@ describe("the loss and gradient of the demonstration", () => {
     }
   });
 
+  test.each(["f16", "bf16"] as const)("takes them in %s, and its gradient is of that format", (format) => {
+    const random = rng(5);
+    for (let k = 0; k < 200; k++) {
+      const x = Float32Array.from({ length: 1 + (k % 12) }, () => (random.uniform() - 0.5) * 16);
+      const y = k % x.length;
+      const dx = new Float32Array(x.length);
+      expect(naiveCrossEntropyWithGrad(dx, x, y, 1, format)).toBe(-logOfSoftmax(x, format).log[y]);
+      expect([...dx]).toEqual([...dx].map((d) => round(d, format)));
+    }
+  });
+
+  test("f16 dies where e^x passes 65504, f32 does not", () => {
+    const dx = new Float32Array(2);
+    const x = Float32Array.of(11.1, 0);
+    expect(naiveCrossEntropyWithGrad(dx, x, 0, 1, "f16")).toBe(Number.NaN);
+    expect([...dx]).toEqual([Number.NaN, Number.NaN]);
+    expect(naiveCrossEntropyWithGrad(dx, x, 0, 1)).toBeCloseTo(1.5e-5, 6);
+  });
+
   test("an exponential that overflows gives NaN", () => {
     expect(run([89, 0], 0)).toEqual({ loss: nan, dx: [nan, nan] });
     expect(run([89, 0], 1)).toEqual({ loss: inf, dx: [nan, nan] });

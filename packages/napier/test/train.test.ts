@@ -250,6 +250,22 @@ describe("the naive loss dies where the cross-entropy lives", () => {
     expect(sound.evaluate(x, data.y).accuracy).toBeGreaterThan(0.95);
   });
 
+  test("in f16 the gradient dies in the first step: −1 / p passes 65504 before the loss is lost", async () => {
+    const steps: Progress[] = [];
+    const all = { ...options, loss: "naive-f16", reportEvery: 0 } as const;
+    await fit({ ...all, onProgress: (progress) => steps.push(progress) });
+    expect(steps[0]).toMatchObject({ epoch: 1, row: 8, loss: expect.closeTo(10, -1), gradientNorm: Number.NaN });
+    expect(steps[1]).toMatchObject({ epoch: 1, row: 16, loss: Number.NaN, maxLogit: Number.NaN });
+  });
+
+  test("reportEvery: 0 reports each step, and moves no bit", async () => {
+    const rows: number[] = [];
+    const onProgress = (p: Progress): void => void (p.kind === "step" && rows.push((p.epoch - 1) * p.rows + p.row));
+    const model = await fit({ ...options, epochs: 2, reportEvery: 0, onProgress });
+    expect(rows).toEqual(Array.from({ length: 100 }, (_, n) => 8 * (n + 1)));
+    expect(weightsOf(model)).toEqual(weightsOf(await fit({ ...options, epochs: 2 })));
+  });
+
   test("with small logits they take the same path", async () => {
     const settings = { ...data, hidden: [16], epochs: 2, seed: 1 };
     const naive = await epochsOf({ ...settings, loss: "naive-f32" });

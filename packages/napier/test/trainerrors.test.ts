@@ -8,7 +8,7 @@ const y = ["a", "b", "a"];
 /** What each wrong option says; the rest of the options is sound. */
 const WRONG: [string, Record<string, unknown>, ErrorConstructor][] = [
   [
-    "fit: options expected only x, y, sampleWeight, source, hidden, optimizer, validation, classWeight, warmStart, scale, seed, features, pool, checkpoint, resume, signal, onProgress, C, tolerance, maxIterations, epochs, batchSize, loss, learningRate, weightDecay, l2, momentum, nesterov, schedule, warmup, clipNorm, patience, got batchsize; did you mean batchSize",
+    "fit: options expected only x, y, sampleWeight, source, hidden, optimizer, validation, classWeight, warmStart, scale, seed, features, pool, checkpoint, resume, signal, onProgress, C, tolerance, maxIterations, epochs, batchSize, loss, reportEvery, learningRate, weightDecay, l2, momentum, nesterov, schedule, warmup, clipNorm, patience, got batchsize; did you mean batchSize",
     { batchsize: 3 },
     TypeError,
   ],
@@ -84,7 +84,9 @@ const WRONG: [string, Record<string, unknown>, ErrorConstructor][] = [
   ["fit: weightDecay expected a finite number from 0, got -1", { optimizer: "adamw", weightDecay: -1 }, RangeError],
   ['fit: scale expected "standard" or "minmax" or "none", got "log"', { scale: "log" }, RangeError],
   ["fit: seed expected an integer from 0 to 4294967295, got -1", { seed: -1 }, RangeError],
-  ['fit: loss expected "cross-entropy" or "naive-f32", got "mse"', { loss: "mse" }, RangeError],
+  ['fit: loss expected "cross-entropy" or "naive-f32" or "naive-f16", got "mse"', { loss: "mse" }, RangeError],
+  ["fit: reportEvery expected milliseconds, a number from 0, got -1", { reportEvery: -1 }, RangeError],
+  ['fit: reportEvery expected milliseconds, a number from 0, got "all"', { reportEvery: "all" }, TypeError],
   ['fit: features expected an array of { name, size }, got "a"', { features: "a" }, TypeError],
   ["fit: features[0].name expected a string, got undefined", { features: [{ size: 2 }] }, TypeError],
   ["fit: features[0].size expected an integer from 1, got 0", { features: [{ name: "a", size: 0 }] }, RangeError],

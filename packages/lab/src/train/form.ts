@@ -3,10 +3,12 @@ import lab from "../../lab.json" with { type: "json" };
 import { el } from "../dom.ts";
 import { TOYS } from "./data.ts";
 
+export const LOSSES = ["cross-entropy", "naive-f32", "naive-f16"] as const;
+
 /** All that a run depends on; the address bar has it. */
 export interface Options {
   readonly data: string;
-  readonly loss: "cross-entropy" | "naive-f32";
+  readonly loss: (typeof LOSSES)[number];
   readonly seed: number;
   readonly rate: number;
   /** Factor of the toys' coordinates. */
@@ -26,12 +28,23 @@ export const NAMES: Record<string, string> = {
   mnist: "MNIST, 10,000 images",
   "cross-entropy": "Napier",
   "naive-f32": "softmax, then log, in f32",
+  "naive-f16": "softmax, then log, in f16",
 };
 
 /** What fit is asked for; MNIST is trained by lab.json, as the command line would. */
 export function settingsOf({ data, loss, seed, rate, epochs }: Options): FitSettings {
   if (data === "mnist") return { ...(lab as FitSettings), loss };
-  return { hidden: [24, 24], scale: "none", optimizer: "adamw", learningRate: rate, epochs, batchSize: 30, seed, loss };
+  return {
+    hidden: [24, 24],
+    scale: "none",
+    optimizer: "adamw",
+    learningRate: rate,
+    epochs,
+    batchSize: 30,
+    seed,
+    loss,
+    reportEvery: 30,
+  };
 }
 
 /** The same training on the command line, with the file that stands beside the page. */
@@ -57,7 +70,7 @@ const NUMBERS = [
 export class Form {
   readonly root = el("div", { className: "row" });
   readonly #data = select("train-data", "Data", [...TOYS, "mnist"]);
-  readonly #loss = select("train-loss", "Loss", ["cross-entropy", "naive-f32"]);
+  readonly #loss = select("train-loss", "Loss", LOSSES);
   readonly #numbers = NUMBERS.map(([name, label, step]) => {
     const input = el("input", { id: `train-${name}`, type: "number", step: String(step), min: "0" });
     return { name, input, field: el("label", { className: "field", for: input.id }, el("span", {}, label), input) };

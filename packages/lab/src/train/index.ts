@@ -4,7 +4,7 @@ import { startWorker } from "../work.ts";
 import { Charts } from "./charts.ts";
 import { CLASSES, mnist, PIXELS, type Rows, toy } from "./data.ts";
 import { digitField } from "./digit.ts";
-import { COMMAND, DEATH, DEFAULTS, Form, NAMES, type Options, settingsOf } from "./form.ts";
+import { COMMAND, DEATH, DEFAULTS, Form, LOSSES, NAMES, type Options, settingsOf } from "./form.ts";
 import { gridOf, Surface } from "./surface.ts";
 import type { Reply, Request } from "./worker.ts";
 
@@ -200,7 +200,7 @@ export function mountTrain(root: HTMLElement): void {
   });
   form.options = {
     data: data in NAMES ? data : DEFAULTS.data,
-    loss: state.get("loss") === "naive-f32" ? "naive-f32" : "cross-entropy",
+    loss: LOSSES.find((loss) => loss === state.get("loss")) ?? DEFAULTS.loss,
     ...{ seed: number("seed"), rate: number("rate"), scale: number("scale"), epochs: number("epochs") },
   };
   changed();

@@ -14,7 +14,7 @@ const ANY = [
 /** What only some optimizers know. */
 const OWN = {
   lbfgs: ["C", "tolerance", "maxIterations"],
-  batches: ["epochs", "batchSize", "loss", ...MINI_BATCH_NAMES],
+  batches: ["epochs", "batchSize", "loss", "reportEvery", ...MINI_BATCH_NAMES],
 } as const;
 const NAMES: readonly string[] = [...DATA, ...ANY, ...OWN.lbfgs, ...OWN.batches];
 
@@ -123,7 +123,7 @@ function checkOwn(caller: Caller, options: FitSettings, optimizer: string): void
 
 function checkSettings(caller: Caller, settings: ReturnType<typeof withDefaults>): void {
   const { hidden, optimizer, C, tolerance, maxIterations, epochs, batchSize } = settings;
-  const { scale, seed, loss, warmStart, signal, onProgress } = settings;
+  const { scale, seed, loss, reportEvery, warmStart, signal, onProgress } = settings;
   if (!Array.isArray(hidden)) throw typeError(caller, "hidden", "an array of layer widths", hidden);
   hidden.forEach((width, l) => {
     checkInteger(caller, `hidden[${l}]`, width, 1, Number.MAX_SAFE_INTEGER);
@@ -140,7 +140,8 @@ function checkSettings(caller: Caller, settings: ReturnType<typeof withDefaults>
   checkInteger(caller, "batchSize", batchSize, 1, Number.MAX_SAFE_INTEGER);
   checkOneOf(caller, "scale", scale, ["standard", "minmax", "none"]);
   checkInteger(caller, "seed", seed, 0, 4294967295);
-  checkOneOf(caller, "loss", loss, ["cross-entropy", "naive-f32"]);
+  checkNumber(caller, "reportEvery", reportEvery, "milliseconds, a number from 0", (value) => value >= 0);
+  checkOneOf(caller, "loss", loss, ["cross-entropy", "naive-f32", "naive-f16"]);
   if (warmStart !== undefined && !(warmStart instanceof Model)) {
     throw typeError(caller, "warmStart", "a Model", warmStart);
   }
@@ -158,13 +159,14 @@ function withDefaults<L extends Label>(options: FitOptions<L>) {
     scale = "standard",
     seed = 0,
     loss = "cross-entropy",
+    reportEvery = 100,
     C = 1,
     tolerance = 1e-6,
     maxIterations = 1000,
   } = options;
   const { optimizer = hidden.length > 0 ? "adamw" : "lbfgs" } = options;
   const given = { ...options, hidden, optimizer, C, tolerance, maxIterations };
-  return { ...given, epochs, batchSize, scale, seed, loss };
+  return { ...given, epochs, batchSize, scale, seed, loss, reportEvery };
 }
 
 /** The options with their defaults; throws on all that can be seen without reading the numbers of x. */

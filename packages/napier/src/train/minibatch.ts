@@ -44,24 +44,32 @@ export async function score(steps: Steps, rows: Rows, heldOnly: boolean, pace: P
   return { nll: loss / done, accuracy: correct / done };
 }
 
+type Textbook = "f16" | "f32";
+
 /** The sum of the batch's textbook losses; dlogits becomes the gradient of their mean. */
-function naiveLosses({ space, classes, at }: Network, count: number): number {
+function naiveLosses({ space, classes, at }: Network, count: number, format: Textbook): number {
   const { logits, dlogits, targets } = at;
   const row = (address: number, i: number): Float32Array =>
     space.f32.subarray(address / 4 + i * classes, address / 4 + (i + 1) * classes);
   let sum = 0;
   for (let i = 0; i < count; i++) {
-    sum += naiveCrossEntropyWithGrad(row(dlogits, i), row(logits, i), space.i32[targets / 4 + i], 1 / count);
+    const y = space.i32[targets / 4 + i];
+    sum += naiveCrossEntropyWithGrad(row(dlogits, i), row(logits, i), y, 1 / count, format);
   }
   return sum;
 }
 
 /** A step on the rows and targets in the network; the sum of their losses, each by its weight where rows have one. */
-async function step(steps: Steps, count: number, naive: boolean, weights: Float64Array | undefined): Promise<number> {
+async function step(
+  steps: Steps,
+  count: number,
+  textbook: Textbook | undefined,
+  weights: Float64Array | undefined,
+): Promise<number> {
   const { network } = steps;
-  if (naive) {
+  if (textbook) {
     await steps.forward(count);
-    const loss = naiveLosses(network, count);
+    const loss = naiveLosses(network, count, textbook);
     await steps.backward(count);
     return loss;
   }
@@ -151,7 +159,7 @@ class Batches<L extends Label> {
   readonly #saver: Saver | undefined;
   /** Of the training. */
   readonly #rows: number;
-  readonly #isNaive: boolean;
+  readonly #textbook: Textbook | undefined;
   /** Of the batch under way. */
   readonly #weights: Float64Array;
   #at = START;
@@ -175,7 +183,7 @@ class Batches<L extends Label> {
     this.#pace = pace;
     this.#saver = saver;
     this.#rows = counts.reduce((sum, count) => sum + count, 0);
-    this.#isNaive = plan.loss === "naive-f32";
+    this.#textbook = plan.loss === "cross-entropy" ? undefined : plan.loss === "naive-f16" ? "f16" : "f32";
     this.#weights = new Float64Array(plan.batchSize);
     const { network } = steps;
     const layers = startLayers(plan.warmStart, network.sizes, classes, scaling, plan.seed);
@@ -206,7 +214,7 @@ class Batches<L extends Label> {
   }
 
   #checkFinite(what: "loss" | "weights", value: number, batch: number, rows: number): void {
-    if (this.#isNaive || Number.isFinite(value)) return;
+    if (this.#textbook || Number.isFinite(value)) return;
     const { features, scaling } = this.#prepared;
     const { network, learningRate } = this.#steps;
     const { clipNorm } = this.#plan.batches.steps;
@@ -312,7 +320,7 @@ class Batches<L extends Label> {
 
   /** A step on the rows in the network. */
   async #batch(count: number, weighted: boolean): Promise<void> {
-    const { epochs, batchSize, batches, onProgress } = this.#plan;
+    const { epochs, batchSize, batches, reportEvery, onProgress } = this.#plan;
     const { network } = this.#steps;
     const { epoch, dead } = this.#at;
     const row = this.#at.row + count;
@@ -320,13 +328,13 @@ class Batches<L extends Label> {
     const perEpoch = Math.ceil(rows / batchSize);
     const taken = (epoch - 1) * perEpoch + Math.ceil(row / batchSize);
     this.#steps.learningRate = learningRateAt(taken, epochs * perEpoch, batches.schedule);
-    const batchLoss = await step(this.#steps, count, this.#isNaive, weighted ? this.#weights : undefined);
+    const batchLoss = await step(this.#steps, count, this.#textbook, weighted ? this.#weights : undefined);
     this.#checkFinite("loss", batchLoss, Math.ceil(row / batchSize), count);
     const loss = this.#at.loss + batchLoss;
     const correct = this.#at.correct + countCorrect(network, count);
     const dies = dead === 0 && !Number.isFinite(loss);
     this.#at = { ...this.#at, row, loss, correct, dead: dies ? 1 : dead };
-    if (onProgress && (dies || performance.now() - this.#reported >= 100)) {
+    if (onProgress && (dies || performance.now() - this.#reported >= reportEvery)) {
       this.#reported = performance.now();
       const seen = {
         loss: loss / row,

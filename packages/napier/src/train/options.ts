@@ -80,13 +80,15 @@ export interface FitSettings<L extends Label = Label> extends MiniBatchOptions {
   epochs?: number;
   /** Rows of a step, 128 by default. */
   batchSize?: number;
-  /** "naive-f32" is the textbook formula in f32, and dies as it does; for demonstrations only. */
-  loss?: "cross-entropy" | "naive-f32";
+  /** "naive-f32" and "naive-f16" are the textbook formula in that arithmetic, and die as it does; for demonstrations only. */
+  loss?: "cross-entropy" | "naive-f32" | "naive-f16";
+  /** Milliseconds from one reported step to the next at least, 100 by default; 0 reports every step. */
+  reportEvery?: number;
 }
 
 export type FitOptions<L extends Label = Label> = FitData<L> & FitSettings<L>;
 
-/** Steps are reported at most every 100 ms, and the first one whose loss is not finite. */
+/** Steps are reported at most every `reportEvery` ms, and the first one whose loss is not finite. */
 export type Progress =
   | {
       /** of `resume`, once, before all others */
