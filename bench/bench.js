@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { race, sunk } from "./clock.js";
 import { DEVIATIONS, problem, QUICK_SHAPES, SHAPES, worksOf } from "./data.js";
 import { raceEpochs } from "./epoch.js";
+import { measureLab } from "./lab.js";
 import { better, limits } from "./limits.js";
 import { raceLinear } from "./linear.js";
 import { BYTES, committedRatios, lines, ratioText, worse } from "./lines.js";
@@ -112,6 +113,7 @@ const results = {
   threads,
   first: firstResults(quick ? 3 : 10),
   size: await sizes(),
+  lab: await measureLab(quick ? 3 : 10),
   limits: better(limitsBefore, await limits()),
   machine: { ...machine, loadAfter: load() },
 };

@@ -4,6 +4,7 @@ import { target } from "./musts.js";
 import {
   epochSection,
   jobsSection,
+  labSection,
   modelSection,
   ratioCell,
   round,
@@ -98,6 +99,7 @@ ${epochSection(results, all)}
 ${jobsSection(results, all)}
 ${threadsSection(results)}
 ${startSection(results)}
+${labSection(results)}
 ${modelSection(results)}
 <!-- ratios of the minima, for npm run bench -- --check
 ${JSON.stringify(ratios, null, 1)}

@@ -99,6 +99,18 @@ What an import costs in a bundle: minified by Vite, and by gzip -9; must ≤ ${k
 ${table(["", "minified", "gzipped"], bytes)}`;
 }
 
+export function labSection({ lab, machine }) {
+  const head = "## The lab\n\n";
+  if (!lab) return `${head}Not measured: there is no Chromium for this platform on npm.\n`;
+  const { paint, ready, frames, version } = lab;
+  const ms = ({ min, median }) => `${round(min, 0)} ms (${round(median, 0)} ms)`;
+  const body = Object.entries(frames).map(([what, { rate, longest }]) => [what, round(rate, 1), round(longest, 1)]);
+  return `${head}As \`napier lab\` serves it, in headless Chromium ${version} without a GPU, 1280 × 800, nothing in its cache; ${machine.cores} cores for the browser, the page and its worker. From the request to the first contentful paint ${ms(paint)}, until the first logits are answered ${ms(ready)}: minimum (median).
+No target: the browser draws 60 frames a second at most.
+
+${table(["two seconds of", "frames a second", "longest between two, ms"], body)}`;
+}
+
 export function modelSection({ races, limits }) {
   const body = Object.entries(MODELS).flatMap(([work, { operations, parts, bytes }]) => {
     const race = races.find((each) => each.work === work && each.classes === 1000 && each.deviation === 1);
