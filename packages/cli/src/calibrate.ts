@@ -6,10 +6,14 @@ import { checkLabels } from "./labels.ts";
 import { readModel, writeModel } from "./modelfile.ts";
 import { checkOutput } from "./output.ts";
 import { rowCounter } from "./progress.ts";
-import { openSource, type Source } from "./source.ts";
+import type { Source } from "./rows.ts";
+import { openSource } from "./source.ts";
+import { checkTarget } from "./traindata.ts";
 
 export interface CalibrateOptions {
-  target: string;
+  target?: string;
+  /** The file with the labels of a matrix. */
+  labels?: string;
   /** The column that says how much each row counts. */
   weight?: string;
   /** `….calibrated.onnx` beside the model by default. */
@@ -53,12 +57,12 @@ export function sourceError(source: string, error: unknown): unknown {
 }
 
 /** Blocks whose labels are known to be the model's. */
-function labelled(source: Source, target: string, classes: readonly Label[]): Rows {
+function labelled(source: Source, classes: readonly Label[]): Rows {
   return {
     async *[Symbol.asyncIterator]() {
       const counter = rowCounter(`calibrating on ${source.name}`);
       for await (const { x, y, weight, row } of source) {
-        checkLabels(source.name, target, y, classes, row);
+        checkLabels(source.name, source.labelled, y, classes, row);
         yield { x, y, weight };
         counter.rows(row + y.length - 1);
       }
@@ -70,13 +74,14 @@ function labelled(source: Source, target: string, classes: readonly Label[]): Ro
 /** `napier calibrate`: reads block by block; more logits than 256 MiB are computed anew in every pass over the source. */
 export async function calibrate(path: string, name: string, options: CalibrateOptions): Promise<CalibrateReport> {
   const start = performance.now();
-  const { target, weight, out = beside(path), bins, json } = options;
+  const { target, labels, weight, out = beside(path), bins, json } = options;
   if (bins > MOST_BINS) throw inputError(`--bins ${bins}: at most ${MOST_BINS}`);
+  checkTarget(name, { target, labels });
   const model = await readModel(path);
-  const source = await openSource(name, { target, weight, features: model.features });
+  const source = await openSource(name, { target, labels, weight, features: model.features });
   try {
     checkOutput(out, source);
-    const rows = labelled(source, target, model.classes);
+    const rows = labelled(source, model.classes);
     const { limit, ...found } = await calibrateModel(model, { source: rows, bins }).catch((error: unknown) => {
       throw sourceError(source.name, error);
     });

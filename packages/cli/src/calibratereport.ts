@@ -1,5 +1,5 @@
 import type { Reliability, ReliabilityBin } from "napier/train";
-import { count, percent, some } from "./words.ts";
+import { count, percent, short, some } from "./words.ts";
 
 /** What `calibrate --json` prints. */
 export interface CalibrateReport {
@@ -13,7 +13,6 @@ export interface CalibrateReport {
   seconds: number;
 }
 
-const short = (value: number): string => String(Number(value.toPrecision(5)));
 const line = (label: string, ...cells: string[]): string =>
   `  ${label.padEnd(15)}${cells.map((cell) => cell.padStart(12)).join("")}`.trimEnd();
 

@@ -3,6 +3,7 @@ import { basename, dirname, relative } from "node:path";
 import { diskStore } from "napier/node";
 import type { CheckpointStore } from "napier/train";
 import { CommandError, inputError } from "./errors.ts";
+import { quoted } from "./words.ts";
 
 /** Where `--checkpoint` keeps them. */
 export interface CheckpointFolder {
@@ -51,11 +52,6 @@ export function checkpointError(error: unknown, folder: string): CommandError | 
   const [what, todo] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 2)];
   const code = owner === "fit" ? 2 : 1;
   return new CommandError(code, `--checkpoint ${folder}: ${what.replace(/^checkpoint /, "")}`, todo, error);
-}
-
-/** A word as a POSIX shell reads it back. */
-export function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** How the command was called: by its name, through npx, or by its file. */

@@ -7,11 +7,23 @@ import { type CommandError, inputError, listOf, nearest } from "./errors.ts";
 export interface TableColumn {
   name: string;
   type: DuckDBType;
+  /** It comes as the text that it is in the file, though its values are of this type. */
+  isText?: boolean;
+}
+
+/** What a feature column holds in each row. */
+export type Kind = "number" | "boolean" | "list";
+
+/** A column that is no feature though nobody excluded it, and why. */
+export interface LeftOut {
+  name: string;
+  why: string;
 }
 
 /** One feature to read; the size of a list is not known before its first row unless a model says it. */
 export interface FeatureColumn {
   name: string;
+  kind: Kind;
   list: boolean;
   size: number | undefined;
   /** Who says so, for messages. */
@@ -63,13 +75,21 @@ export function numbersOf(type: DuckDBType): { list: boolean; items: DuckDBType 
 }
 
 /** Null where the column does not hold numbers. */
-function asFeature({ name, type }: TableColumn, size: number | undefined): FeatureColumn | null {
+function asFeature({ name, type, isText }: TableColumn, size: number | undefined): FeatureColumn | null {
   const { list, items } = numbersOf(type);
   if (items.typeId !== DuckDBTypeId.BOOLEAN && !NUMERIC.has(items.typeId)) return null;
   // FLOAT or DOUBLE whatever the column's type, so that one value gives the same bits from every format
   const read = EXACT_IN_FLOAT.has(items.typeId) ? "FLOAT" : "DOUBLE";
   const sizeOf = size === undefined ? "row 1 has" : "the model needs";
-  return { name, list, size: list ? size : 1, sizeOf, sql: `${quoteName(name)}::${read}${list ? "[]" : ""}` };
+  const kind = list ? "list" : items.typeId === DuckDBTypeId.BOOLEAN ? "boolean" : "number";
+  return {
+    name,
+    kind,
+    list,
+    size: list ? size : 1,
+    sizeOf,
+    sql: `${quoteName(name)}${isText ? `::${type}` : ""}::${read}${list ? "[]" : ""}`,
+  };
 }
 
 function notNumbers(source: string, refused: readonly TableColumn[], hint: string): CommandError {
@@ -112,27 +132,67 @@ export function chooseWeight(source: string, columns: readonly TableColumn[], na
   return { ...chosen, sql: `${quoteName(name)}::DOUBLE` };
 }
 
-/** Every column but the target, the weight and the excluded ones. */
+/** What the user says about columns: only these are features, these are none, these are though they would be left out. */
+export interface Choice {
+  features?: readonly string[];
+  exclude?: readonly string[];
+  keep?: readonly string[];
+}
+
+/** Features, columns that are left out, and how many are so because the user named others. */
+export interface Chosen {
+  chosen: FeatureColumn[];
+  left: LeftOut[];
+  notNamed: number;
+}
+
+const NOT_NUMBERS = "turn it into numbers with sql:SELECT …";
+
+/** A column's type in words, where it cannot be a feature. */
+const inWords = ({ type }: TableColumn): string =>
+  type.typeId === DuckDBTypeId.VARCHAR ? "text" : `${String(type)}, not numbers`;
+
+/**
+ * Every column but the target, the weight and those that are left out; `looksLeftOut` names those that are numbers and say
+ * nothing about the rows.
+ */
 export function chooseFeatures(
   source: string,
   columns: readonly TableColumn[],
   taken: readonly (string | undefined)[],
-  exclude: readonly string[],
-): FeatureColumn[] {
-  for (const name of exclude) {
+  { features, exclude = [], keep = [] }: Choice,
+  looksLeftOut: readonly LeftOut[] = [],
+): Chosen {
+  for (const name of [...(features ?? []), ...exclude, ...keep]) {
     if (!columns.some((c) => c.name === name)) throw noColumn(source, columns, name);
   }
-  const others = columns.filter(({ name }) => !taken.includes(name) && !exclude.includes(name));
-  if (others.length === 0) throw inputError(`${source}: no feature column is left`);
-  const refused = others.filter((column) => asFeature(column, undefined) === null);
-  if (refused.length > 0) {
-    const names = [...exclude, ...refused.map((c) => c.name)].join(",");
-    const option = /^[\w.,-]+$/.test(names) ? names : JSON.stringify(names);
-    const them = refused.length === 1 ? "it" : "them";
-    const hint = `leave ${them} out with --exclude ${option}, or turn ${them} into numbers with sql:SELECT …`;
-    throw notNumbers(source, refused, hint);
+  for (const name of [...(features ?? []), ...keep]) {
+    if (taken.includes(name)) throw inputError(`${source}: column ${JSON.stringify(name)} cannot be a feature too`);
   }
-  return others.map((column) => asFeature(column, undefined)!);
+  const wanted = new Set([...(features ?? []), ...keep]);
+  const others = columns.filter(({ name }) => !taken.includes(name) && !exclude.includes(name));
+  const candidates = features === undefined ? others : others.filter(({ name }) => wanted.has(name));
+  const refused = candidates.filter((column) => wanted.has(column.name) && asFeature(column, undefined) === null);
+  if (refused.length > 0)
+    throw notNumbers(source, refused, NOT_NUMBERS.replace(" it ", refused.length > 1 ? " them " : " it "));
+  const left: LeftOut[] = exclude.map((name) => ({ name, why: "--exclude" }));
+  const chosen: FeatureColumn[] = [];
+  const doubtful: { column: FeatureColumn; why: string }[] = [];
+  for (const column of candidates) {
+    const feature = asFeature(column, undefined);
+    const doubt = wanted.has(column.name) ? undefined : looksLeftOut.find(({ name }) => name === column.name);
+    if (feature === null) left.push({ name: column.name, why: inWords(column) });
+    else if (doubt) doubtful.push({ column: feature, why: doubt.why });
+    else chosen.push(feature);
+  }
+  // where nothing else is there, they are what the user means
+  if (chosen.length === 0) chosen.push(...doubtful.map(({ column }) => column));
+  else left.push(...doubtful.map(({ column: { name }, why }) => ({ name, why })));
+  if (chosen.length > 0) return { chosen, left, notNamed: others.length - candidates.length };
+  const texts = left.filter(({ why }) => why !== "--exclude").map(({ name }) => columns.find((c) => c.name === name)!);
+  if (texts.length > 0)
+    throw notNumbers(source, texts, NOT_NUMBERS.replace(" it ", texts.length > 1 ? " them " : " it "));
+  throw inputError(`${source}: no feature column is left`);
 }
 
 /** The columns that a model was trained on, in its order. */
@@ -145,7 +205,7 @@ export function matchFeatures(
     const column = columns.find((c) => c.name === name);
     if (column === undefined) throw noColumn(source, columns, name, ", which the model needs");
     const chosen = asFeature(column, size);
-    if (chosen === null) throw notNumbers(source, [column], "turn it into numbers with sql:SELECT …");
+    if (chosen === null) throw notNumbers(source, [column], NOT_NUMBERS);
     if (!chosen.list && size !== 1) {
       const got = `${source}: column ${JSON.stringify(name)} is one number a row`;
       throw inputError(`${got}, the model needs a list of ${size}`);

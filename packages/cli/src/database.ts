@@ -1,16 +1,24 @@
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { homedir, tmpdir } from "node:os";
+import { join, parse } from "node:path";
 import type { DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api";
-import { DuckDBInstance, StatementType } from "@duckdb/node-api";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { CommandError, inputError, oneLine } from "./errors.ts";
 
-/** An embedded DuckDB of its own, which never downloads an extension. */
-export function openDatabase(): Promise<DuckDBInstance> {
-  return DuckDBInstance.create(":memory:", {
+/** An embedded DuckDB of its own: files of this machine, no network, no extension, and no way to change that by SQL. */
+export async function openDatabase(): Promise<DuckDBInstance> {
+  const db = await DuckDBInstance.create(":memory:", {
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
     temp_directory: join(tmpdir(), `napier-duckdb-${process.pid}`),
   });
+  const connection = await db.connect();
+  const roots = [...new Set([process.cwd(), homedir(), tmpdir()].map((path) => quoteText(parse(path).root)))];
+  // in this order: what is allowed, then nothing else, then no more settings
+  await connection.run(`SET allowed_directories = [${roots.join(", ")}]`);
+  await connection.run("SET enable_external_access = false");
+  await connection.run("SET lock_configuration = true");
+  connection.closeSync();
+  return db;
 }
 
 export function quoteName(name: string): string {
@@ -21,11 +29,15 @@ export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/** Characters of a message: DuckDB puts whole lines of the file into it. */
+const LONGEST = 400;
+
 /** DuckDB's message without its class, its echo of our SQL and its list of CSV settings. */
 export function databaseMessage(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const [first = ""] = text.split(/\n\s*\n|\nLINE \d+:|\n\s*Possible (?:fixes|solutions)/i);
-  return oneLine(first.replace(/^(?:Failed to extract statements: )?(?:[A-Z][A-Za-z]* )+Error: /, ""));
+  const line = oneLine(first.replace(/^(?:Failed to extract statements: )?(?:[A-Z][A-Za-z]* )+Error: /, ""));
+  return line.length > LONGEST ? `${line.slice(0, LONGEST / 2)} … ${line.slice(-LONGEST / 2)}` : line;
 }
 
 /** Runs a step of reading a source; whatever DuckDB says about it is wrong input. */
@@ -40,16 +52,26 @@ export async function reading<T>(source: string, step: () => Promise<T>): Promis
   }
 }
 
-/** Throws unless the text is one SELECT: nothing else may run, however it is put. */
+/** What DuckDB's parser makes of a text. */
+interface Parsed {
+  error: boolean;
+  error_type?: string;
+  error_message?: string;
+  statements?: unknown[];
+}
+
+/** Throws unless the text is one SELECT. It is parsed and no more: preparing an EXPORT makes its folder. */
 export async function checkSelect(connection: DuckDBConnection, source: string, sql: string): Promise<void> {
-  const refuse = (got: string) => inputError(`${source}: expected one SELECT statement, got ${got}`);
-  if (sql.trim() === "") throw refuse("nothing");
-  const statements = await connection.extractStatements(sql);
-  if (statements.count !== 1) throw refuse(`${statements.count} statements`);
-  const statement = await statements.prepare(0);
-  const type = statement.statementType;
-  statement.destroySync();
-  if (type !== StatementType.SELECT) throw refuse(`a ${StatementType[type]} statement`);
+  const parse = await connection.prepare("SELECT json_serialize_sql($1::VARCHAR)");
+  parse.bindVarchar(1, sql);
+  const [[json]] = (await parse.runAndReadAll()).getRows() as [[string]];
+  parse.destroySync();
+  const { error, error_type: type, error_message: message = "", statements = [] }: Parsed = JSON.parse(json);
+  if (type === "parser") throw inputError(`cannot read ${source}: ${oneLine(message)}`);
+  if (!error && statements.length === 1) return;
+  const [, word = ""] = /^\W*(\w+)/.exec(sql.replace(/^(\s|--.*\n|\/\*[\s\S]*?\*\/)*/, "")) ?? [];
+  const other = statements.length === 0 ? "nothing" : `${statements.length} statements`;
+  throw inputError(`${source}: expected one SELECT statement, got ${error ? `${word.toUpperCase()} …` : other}`);
 }
 
 /** The first `rows` rows of a chunk: after the columns asked for, it has one that is not theirs. */

@@ -34,6 +34,12 @@ export function oneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }
 
+/** Somebody else's text inside a message: one line, and no more than so much of it. */
+export function visible(text: string, most = 60): string {
+  const line = text.slice(0, most).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "\uFFFD");
+  return text.length > most ? `${line}…` : line;
+}
+
 /** At most eight of them, quoted as the user may type them. */
 export function listOf(items: readonly (string | number)[]): string {
   const shown = items.slice(0, 8).map((item) => JSON.stringify(item));

@@ -1,48 +1,56 @@
-import type { Label } from "napier/train";
 import { checkLabels } from "./labels.ts";
 import { readModel } from "./modelfile.ts";
-import { rowCounter } from "./progress.ts";
+import { checkOutput } from "./output.ts";
+import { note, rowCounter } from "./progress.ts";
+import { type Scorecard, Scorer } from "./scorecard.ts";
+import { scoreText } from "./scoretext.ts";
 import { openSource } from "./source.ts";
-import { metrics, some } from "./words.ts";
+import { checkTarget } from "./traindata.ts";
 
 export interface EvaluateOptions {
-  target: string;
+  target?: string;
+  /** The file with the labels of a matrix. */
+  labels?: string;
+  /** Where the HTML report goes. */
+  report?: string;
   json?: boolean;
 }
 
 /** What `evaluate --json` prints. */
-export interface EvaluateReport {
+export interface EvaluateReport extends Scorecard {
   model: string;
-  rows: number;
-  nll: number;
-  accuracy: number;
-  classes: readonly Label[];
+  source: string;
   seconds: number;
 }
 
 /** `napier evaluate`: reads block by block, so the source may be larger than memory. */
-export async function evaluate(path: string, name: string, { target, json }: EvaluateOptions): Promise<EvaluateReport> {
+export async function evaluate(path: string, name: string, options: EvaluateOptions): Promise<EvaluateReport> {
   const start = performance.now();
+  const { target, labels, report: file, json } = options;
+  checkTarget(name, { target, labels });
   const model = await readModel(path);
-  const source = await openSource(name, { target, features: model.features });
+  const source = await openSource(name, { target, labels, features: model.features });
   try {
+    if (file !== undefined) checkOutput(file, source, "--report");
     const counter = rowCounter(`evaluating ${source.name}`);
+    const scorer = new Scorer(model);
     let rows = 0;
-    let loss = 0;
-    let correct = 0;
     for await (const { x, y, row } of source) {
-      checkLabels(source.name, target, y, model.classes, row);
-      const score = model.evaluate(x, y);
-      rows += score.rows;
-      loss += score.nll * score.rows;
-      correct += Math.round(score.accuracy * score.rows);
+      checkLabels(source.name, source.labelled, y, model.classes, row);
+      scorer.add(x, y);
+      rows += y.length;
       counter.rows(rows);
     }
     counter.end();
+    const card = scorer.scorecard();
     const seconds = Number(((performance.now() - start) / 1000).toFixed(3));
-    const report = { model: path, rows, nll: loss / rows, accuracy: correct / rows, classes: model.classes, seconds };
-    const text = `${source.name}: ${metrics(report)} (${some(rows, "row")})`;
-    process.stdout.write(`${json ? JSON.stringify(report) : text}\n`);
+    const report: EvaluateReport = { model: path, source: source.name, ...card, seconds };
+    if (file !== undefined) {
+      const { writeReport } = await import("./report.ts");
+      await writeReport(file, { model: path, source: source.name, seen: "new", card });
+      note(`${file}: the report`);
+    }
+    process.stdout.write(json ? `${JSON.stringify(report)}\n` : scoreText(source.name, card));
     return report;
   } finally {
     source.close();

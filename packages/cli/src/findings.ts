@@ -3,6 +3,7 @@ import type { Format } from "napier/naive";
 import { narrowFormats, roundAll } from "./arithmetic.ts";
 import { inputError } from "./errors.ts";
 import { judge, type Row, textbook, usualWinner } from "./formulas.ts";
+import { Mean } from "./mean.ts";
 import type { Dtype, Tile } from "./scores.ts";
 
 /** A count of rows, and the first of them by their numbers from 1. */
@@ -77,28 +78,6 @@ const USUAL: Record<Dtype, readonly Format[]> = {
 const HOLDS: Record<Dtype, readonly Format[]> = { f16: ["f16", "f32", "f64"], f32: ["f32", "f64"], f64: ["f64"] };
 
 const some = (): Some => ({ rows: 0, first: [] });
-
-/** Mean and spread of numbers that come one by one (Welford). */
-class Mean {
-  count = 0;
-  mean = 0;
-  #squares = 0;
-  add(value: number): void {
-    this.count++;
-    if (value === Infinity || this.mean === Infinity) {
-      this.mean = Infinity;
-      return;
-    }
-    const difference = value - this.mean;
-    this.mean += difference / this.count;
-    this.#squares += difference * (value - this.mean);
-  }
-  error(): number | null {
-    if (this.count < 2) return null;
-    if (this.mean === Infinity) return Infinity;
-    return Math.sqrt(this.#squares / (this.count - 1) / this.count);
-  }
-}
 
 export interface Settings {
   dtype: Dtype;

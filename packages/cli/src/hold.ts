@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Feature, Label } from "napier/train";
 import { CommandError } from "./errors.ts";
-import { BLOCK_ROWS, type Block, type Source } from "./source.ts";
+import { BLOCK_ROWS, type Block, type Source } from "./rows.ts";
 
 /** Bytes of rows that are held in memory; what is larger goes to a file. */
 const MEMORY = 2 ** 28;
@@ -12,12 +12,18 @@ const MEMORY = 2 ** 28;
 const AHEAD = 2 ** 24;
 const MOST_AHEAD = 8;
 
+/** The 1-based row that has a label first, and how many have it. */
+export interface Seen {
+  readonly first: number;
+  rows: number;
+}
+
 /** A source that was read once, and can be read block by block as often as training likes. */
 export interface Held {
+  readonly source: Source;
   readonly features: Feature[];
   readonly rows: number;
-  /** The labels, and the 1-based row that has each of them first. */
-  readonly labels: ReadonlyMap<Label, number>;
+  readonly labels: ReadonlyMap<Label, Seen>;
   [Symbol.asyncIterator](): AsyncIterator<Block>;
   readonly block?: (index: number) => Promise<Block>;
   close(): Promise<void>;
@@ -152,7 +158,7 @@ function spoolError(error: unknown, folder: string): CommandError {
 export async function hold(source: Source, options: HoldOptions): Promise<Held> {
   const { random, folder = tmpdir(), memory = MEMORY, onRows } = options;
   const isParquet = source.files.length > 0 && source.files.every((file) => /\.parquet$/i.test(file));
-  const labels = new Map<Label, number>();
+  const labels = new Map<Label, Seen>();
   let blocks: Block[] | undefined = [];
   let spool: Spool | undefined;
   let rows = 0;
@@ -170,7 +176,9 @@ export async function hold(source: Source, options: HoldOptions): Promise<Held> 
   try {
     for await (const block of source) {
       block.y.forEach((label, i) => {
-        if (!labels.has(label)) labels.set(label, rows + i + 1);
+        const seen = labels.get(label);
+        if (seen === undefined) labels.set(label, { first: rows + i + 1, rows: 1 });
+        else seen.rows++;
       });
       rows += block.y.length;
       bytes += block.x.data.byteLength + (block.weight?.byteLength ?? 0);
@@ -187,7 +195,7 @@ export async function hold(source: Source, options: HoldOptions): Promise<Held> 
     throw error;
   }
   const { features } = source;
-  const found = { features, rows, labels };
+  const found = { source, features, rows, labels };
   if (blocks) {
     source.close();
     const held = blocks;

@@ -2,11 +2,16 @@ import { existsSync, statSync } from "node:fs";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { checkSelect, quoteText } from "./database.ts";
 import { inputError, shortName } from "./errors.ts";
+import { checkDepth, checkLines } from "./textguard.ts";
 
 /** Where the rows come from: what stands after FROM, and the files in the order in which they are read. */
 export interface Location {
   from: string;
   files: string[];
+  /** Whether types are guessed from text: CSV and TSV. */
+  isGuessed: boolean;
+  /** `from` where these columns are to be read as the text that they are in the files. */
+  asText(names: readonly string[]): string;
 }
 
 const VIEW = "napier_source";
@@ -14,16 +19,20 @@ const VIEW = "napier_source";
 /** Integers are read as DOUBLE: the types are guessed from the first 20,480 rows, and a 1.5 may follow. */
 const CSV = "auto_type_candidates=['BOOLEAN', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']";
 
+/** Types by all rows; a list of lists is no feature, and deeper ones need no types. */
+const JSON_TYPES = "sample_size=-1, maximum_depth=8";
+
 const READERS: Record<string, (files: string) => string> = {
   csv: (files) => `read_csv(${files}, ${CSV})`,
   tsv: (files) => `read_csv(${files}, ${CSV}, delim='\t')`,
   parquet: (files) => `read_parquet(${files})`,
-  jsonl: (files) => `read_json(${files}, format='newline_delimited', sample_size=-1)`,
-  ndjson: (files) => `read_json(${files}, format='newline_delimited', sample_size=-1)`,
-  json: (files) => `read_json(${files}, sample_size=-1)`,
+  jsonl: (files) => `read_json(${files}, format='newline_delimited', ${JSON_TYPES})`,
+  ndjson: (files) => `read_json(${files}, format='newline_delimited', ${JSON_TYPES})`,
+  json: (files) => `read_json(${files}, ${JSON_TYPES})`,
 };
 
-export const FORMATS = ".csv, .tsv, .parquet, .jsonl, .ndjson or .json (text also with .gz)";
+export const TABLES = ".csv, .tsv, .parquet, .jsonl, .ndjson or .json (text also with .gz)";
+const FORMATS = `${TABLES}, .npy or .safetensors`;
 
 function extension(file: string, formats: string): string {
   const [, name = "", gz] = /\.([a-z]+)(\.gz)?$/i.exec(file) ?? [];
@@ -55,7 +64,7 @@ export async function locate(connection: DuckDBConnection, source: string, forma
     const sql = source.slice("sql:".length);
     await checkSelect(connection, shortName(source), sql);
     await connection.run(`CREATE VIEW ${VIEW} AS ${sql}`);
-    return { from: VIEW, files: [] };
+    return { from: VIEW, files: [], isGuessed: false, asText: () => VIEW };
   }
   const files = await expand(connection, source);
   const found = new Set(files.map((file) => extension(file, formats)));
@@ -63,5 +72,18 @@ export async function locate(connection: DuckDBConnection, source: string, forma
   const list = files.map((file) => quoteText(file.replace(/[*?[]/g, "[$&]"))).join(", ");
   const [format] = found;
   const byName = files.length > 1 ? ", union_by_name=true" : "";
-  return { from: READERS[format!]!(`[${list}]${byName}`), files };
+  // one after the other: what DuckDB would die of, or never end with
+  for (const file of files)
+    await (/json/.test(format!) ? checkDepth(file) : format === "parquet" ? undefined : checkLines(file));
+  const isGuessed = format === "csv" || format === "tsv";
+  const read = (more: string): string => READERS[format!]!(`[${list}]${byName}${more}`);
+  return {
+    from: read(""),
+    files,
+    isGuessed,
+    asText: (names) =>
+      isGuessed && names.length > 0
+        ? read(`, types={${names.map((name) => `${quoteText(name)}: 'VARCHAR'`).join(", ")}}`)
+        : read(""),
+  };
 }

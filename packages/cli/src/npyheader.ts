@@ -15,7 +15,10 @@ export const LONGEST_START = 65548;
 const LONGEST_HEADER = 65536;
 const LONGEST_PREFIX = 12;
 
-const PLAIN = /^[<>|=]?[a-z][0-9]*$/i;
+/** As many as numpy has. */
+const MOST_AXES = 64;
+
+const PLAIN = /^[<>|=]?[a-z][0-9]{0,10}$/i;
 const VALUES: Record<string, RegExp> = {
   descr: /'([^'\\]*)'|"([^"\\]*)"/y,
   fortran_order: /True|False/y,
@@ -49,7 +52,7 @@ function sizes(text: string): number[] | null {
   const parts = text.split(",").map((part) => part.trim());
   if (parts.length > 1 && parts.at(-1) === "") parts.pop();
   else if (parts.length === 1) return null;
-  if (!parts.every((part) => /^[0-9]+L?$/.test(part))) return null;
+  if (parts.length > MOST_AXES || !parts.every((part) => /^[0-9]+L?$/.test(part))) return null;
   const shape = parts.map((part) => Number.parseInt(part, 10));
   return shape.every(Number.isSafeInteger) ? shape : null;
 }
@@ -93,7 +96,7 @@ export interface NpyFile extends NpyHeader {
 }
 
 /** Numbers in an array of this shape; ∞ where that is beyond counting. */
-const numbersIn = (shape: readonly number[]): number =>
+export const numbersIn = (shape: readonly number[]): number =>
   shape.includes(0) ? 0 : shape.reduce((size, next) => size * next, 1);
 
 /** Throws where a file of so many bytes does not hold what its header says; an item has `itemBytes`. */

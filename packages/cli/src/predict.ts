@@ -1,45 +1,39 @@
-import { createReadStream, rmSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import type { DuckDBConnection, DuckDBType, DuckDBValue } from "@duckdb/node-api";
-import { BIGINT, DOUBLE, DuckDBDataChunk, FLOAT, VARCHAR } from "@duckdb/node-api";
+import type { DuckDBValue } from "@duckdb/node-api";
+import { BIGINT, DOUBLE, FLOAT, VARCHAR } from "@duckdb/node-api";
 import type { Label, Model } from "napier/train";
-import { openDatabase, quoteName, quoteText } from "./database.ts";
-import { INTERRUPTED, inputError } from "./errors.ts";
+import { INTERRUPTED, Interruption, inputError, listOf, TERMINATED } from "./errors.ts";
 import { readModel } from "./modelfile.ts";
 import { checkOutput, replaceFile } from "./output.ts";
 import { note, rowCounter } from "./progress.ts";
-import { type Block, openSource } from "./source.ts";
+import type { Block, Source } from "./rows.ts";
+import { openSource } from "./source.ts";
+import { type Column, FORMATS, openTableWriter, type TableFormat } from "./tablewriter.ts";
 import { some } from "./words.ts";
 
 export interface PredictOptions {
+  /** - is stdout. */
   out: string;
+  /** By default that of the file's name; CSV on stdout. */
+  format?: TableFormat;
   top: number;
+  /** Columns of the source that stand before the predictions. */
+  keep?: string[];
+  logits?: boolean;
+  /** Writes over a file that is there. */
+  force?: boolean;
 }
 
-interface Column {
-  name: string;
-  type: DuckDBType;
+function formatOf(out: string, format: TableFormat | undefined): TableFormat {
+  if (out === "-") return format ?? "csv";
+  const name = out.replace(/^.*\./s, "").toLowerCase();
+  const known = format ?? FORMATS.find((each) => each === name);
+  if (known === undefined) {
+    throw inputError(`--out ${out}: unknown format`, "use .parquet, .csv, .jsonl or -, or name it by --format");
+  }
+  return known;
 }
 
-const CHUNK_ROWS = 2048; // DuckDB's vector size, the most that a chunk holds
-
-const COPY_OPTIONS: Record<string, string> = {
-  csv: "FORMAT csv, HEADER",
-  parquet: "FORMAT parquet",
-  jsonl: "FORMAT json",
-};
-
-function copyOptions(out: string): string {
-  const format = out === "-" ? "csv" : out.replace(/^.*\./s, "").toLowerCase();
-  const options = COPY_OPTIONS[format];
-  if (options === undefined) throw inputError(`--out ${out}: unknown format`, "use .parquet, .csv, .jsonl or -");
-  return options;
-}
-
-function columnsOf({ classes }: Model, top: number): Column[] {
+function columnsOf({ classes }: Model, { top, logits }: PredictOptions): Column[] {
   const numbers = typeof classes[0] === "number";
   const label = !numbers ? VARCHAR : classes.every(Number.isInteger) ? BIGINT : DOUBLE;
   const columns: Column[] = [
@@ -50,103 +44,92 @@ function columnsOf({ classes }: Model, top: number): Column[] {
   for (let k = 1; top > 1 && k <= top; k++) {
     columns.push({ name: `class_${k}`, type: label }, { name: `log_prob_${k}`, type: FLOAT });
   }
+  if (logits) columns.push(...classes.map((name) => ({ name: `logit_${name}`, type: FLOAT })));
   return columns;
 }
 
-/** The values of the block's columns, in the order of `columnsOf`. */
-function predictions(model: Model, { x }: Block, top: number, columns: readonly Column[]): DuckDBValue[][] {
+/** Throws where a column that is kept has the name of one that is added. */
+function checkNames(source: Source, added: readonly Column[]): void {
+  const names = source.carried.map(({ name }) => name);
+  const twice = names.filter((name, k) => names.indexOf(name) < k || added.some((column) => column.name === name));
+  if (twice.length === 0) return;
+  const hint = "give it another name with sql:SELECT … AS …";
+  throw inputError(`--keep ${twice[0]}: the result would have two columns ${listOf(twice.slice(0, 1))}`, hint);
+}
+
+/** The values of the block's columns: those that are kept, then those of `columnsOf`. */
+function predictions(
+  model: Model,
+  { x, carried = [] }: Block,
+  { top, logits }: PredictOptions,
+  added: readonly Column[],
+): DuckDBValue[][] {
   const probs = model.probs(x).data;
   const width = model.classes.length;
   const { classes, logProbs } = model.top(x, top);
-  const value = (label: Label): DuckDBValue => (columns[0]!.type === BIGINT ? BigInt(label) : label);
-  const first = classes.map((best) => value(best[0]!));
+  const value = (label: Label): DuckDBValue => (added[0]!.type === BIGINT ? BigInt(label) : label);
   const probability = classes.map((_, i) => {
     let largest = 0;
     for (let j = i * width; j < (i + 1) * width; j++) largest = Math.max(largest, probs[j]!);
     return largest;
   });
-  const result = [first, probability, logProbs.map((best) => best[0]!)];
+  const result = [...carried, classes.map((best) => value(best[0]!)), probability, logProbs.map((best) => best[0]!)];
   for (let k = 0; top > 1 && k < top; k++) {
     result.push(
       classes.map((best) => value(best[k]!)),
       logProbs.map((best) => best[k]!),
     );
   }
+  if (logits) {
+    const { data } = model.logits(x);
+    for (let j = 0; j < width; j++) result.push(classes.map((_, i) => data[i * width + j]!));
+  }
   return result;
 }
 
-async function fill(
-  connection: DuckDBConnection,
-  columns: readonly Column[],
-  blocks: AsyncIterable<DuckDBValue[][]>,
-): Promise<void> {
-  await connection.run(`CREATE TABLE predictions (${columns.map((c) => `${quoteName(c.name)} ${c.type}`).join(", ")})`);
-  const appender = await connection.createAppender("predictions");
-  for await (const block of blocks) {
-    const rows = block[0]!.length;
-    for (let first = 0; first < rows; first += CHUNK_ROWS) {
-      const part = block.map((values) => values.slice(first, first + CHUNK_ROWS));
-      const chunk = DuckDBDataChunk.create(
-        columns.map((c) => c.type),
-        part[0]!.length,
-      );
-      chunk.setColumns(part);
-      appender.appendDataChunk(chunk);
-    }
-  }
-  appender.closeSync();
-}
-
-/** `napier predict`: reads block by block; the predictions are kept until all are there, then written. */
-export async function predict(path: string, name: string, { out, top }: PredictOptions): Promise<void> {
-  const copy = copyOptions(out);
+/** `napier predict`: reads and writes batch by batch. */
+export async function predict(path: string, name: string, options: PredictOptions): Promise<void> {
+  const { out, top, keep, force = false } = options;
+  const format = formatOf(out, options.format);
   const model = await readModel(path);
   if (top > model.classes.length) {
     throw inputError(`--top ${top}: the model has ${some(model.classes.length, "class")}`);
   }
-  const source = await openSource(name, { features: model.features });
-  const db = await openDatabase();
-  let temporary: string | undefined;
-  const onInterrupt = (): void => {
-    if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
-    process.exit(INTERRUPTED);
+  const source = await openSource(name, { features: model.features, carry: keep });
+  // it stops between two blocks: a file that a thread still makes could not be taken away; the second signal does not wait
+  let stopped: number | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopped !== undefined) process.exit(stopped);
+    stopped = signal === "SIGTERM" ? TERMINATED : INTERRUPTED;
   };
-  process.once("SIGINT", onInterrupt);
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {
-    if (out !== "-") checkOutput(out, source);
-    const columns = columnsOf(model, top);
+    if (out !== "-") checkOutput(out, source, "--out", force);
+    const added = columnsOf(model, options);
+    checkNames(source, added);
+    const columns = [...source.carried, ...added];
     const counter = rowCounter(`predicting ${source.name}`);
     let rows = 0;
-    async function* blocks(): AsyncGenerator<DuckDBValue[][]> {
-      for await (const block of source) {
-        yield predictions(model, block, top, columns);
-        rows += block.x.shape[0];
-        counter.rows(rows);
+    const write = async (to: string | NodeJS.WriteStream): Promise<void> => {
+      const writer = await openTableWriter(to, format, columns);
+      try {
+        for await (const block of source) {
+          if (stopped !== undefined) throw new Interruption(stopped, "interrupted; nothing is saved");
+          await writer.add(predictions(model, block, options, added));
+          rows += block.x.shape[0];
+          counter.rows(rows);
+        }
+        await writer.end();
+      } finally {
+        await writer.close();
       }
-    }
-    const connection = await db.connect();
-    await fill(connection, columns, blocks());
-    counter.end();
-    const write = async (file: string): Promise<void> => {
-      temporary ??= file;
-      await connection.run(`COPY predictions TO ${quoteText(file)} (${copy})`);
     };
-    if (out !== "-") {
-      await replaceFile(out, write);
-      note(`${out}: ${some(rows, "row")}`);
-      return;
-    }
-    const folder = await mkdtemp(join(tmpdir(), "napier-"));
-    temporary = folder;
-    try {
-      await write(join(folder, "predictions.csv"));
-      await pipeline(createReadStream(join(folder, "predictions.csv")), process.stdout, { end: false });
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    if (out === "-") await write(process.stdout);
+    else await replaceFile(out, write);
+    counter.end();
+    if (out !== "-") note(`${out}: ${some(rows, "row")}`);
   } finally {
-    process.off("SIGINT", onInterrupt);
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
     source.close();
-    db.closeSync();
   }
 }

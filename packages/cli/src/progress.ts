@@ -1,14 +1,15 @@
 import { SingleBar } from "cli-progress";
 import type { Progress } from "napier/train";
+import { isQuiet } from "./quiet.ts";
 import { count, metrics } from "./words.ts";
 
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+  if (!isQuiet()) process.stderr.write(`${text}\n`);
 }
 
 /** A line that counts rows while they are read; only a terminal sees it move. */
 export function rowCounter(what: string): { rows: (rows: number) => void; end: () => void } {
-  const live = process.stderr.isTTY;
+  const live = process.stderr.isTTY && !isQuiet();
   let last = 0;
   return {
     rows: (rows) => {
@@ -62,7 +63,7 @@ function liveLine(): (text: string) => void {
 
 /** On a terminal a bar with rate, time left and loss below the epochs' lines; elsewhere the lines alone. */
 export function trainingProgress(): { show: (p: Progress) => void; stop: () => void } {
-  if (!process.stderr.isTTY) {
+  if (!process.stderr.isTTY || isQuiet()) {
     return { show: plainLines(), stop: () => {} };
   }
   const bar = new SingleBar({

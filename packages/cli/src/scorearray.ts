@@ -9,7 +9,7 @@ const FLOATS: Record<string, { dtype: Dtype; bytes: number }> = {
 };
 
 type Integers = new (buffer: ArrayBuffer, offset: number, length: number) => ArrayLike<number | bigint>;
-const INTEGERS: Record<string, { bytes: number; array: Integers }> = {
+export const INTEGERS: Record<string, { bytes: number; array: Integers }> = {
   "|i1": { bytes: 1, array: Int8Array },
   "|u1": { bytes: 1, array: Uint8Array },
   "<i2": { bytes: 2, array: Int16Array },
@@ -41,7 +41,7 @@ const f32 = new Float32Array(1);
 const u32 = new Uint32Array(f32.buffer);
 
 /** Every f16 by its bits, as f32. */
-function f16Values(): Float32Array {
+export function f16Values(): Float32Array {
   return Float32Array.from({ length: 65536 }, (_, bits) => {
     const exponent = (bits >>> 10) & 31;
     const fraction = bits & 1023;

@@ -3,10 +3,10 @@ import { DuckDBTypeId } from "@duckdb/node-api";
 import { NUMERIC, noColumn, numbersOf, type TableColumn } from "./columns.ts";
 import { openDatabase, quoteName, reading, readRows } from "./database.ts";
 import { inputError, listOf } from "./errors.ts";
-import { FORMATS, type Location, locate } from "./locate.ts";
+import { type Location, locate, TABLES } from "./locate.ts";
 import { note } from "./progress.ts";
 import { checkClasses, type Scores, type ScoresOptions, type Tile, tileRows } from "./scores.ts";
-import { columnsOf, isEmpty } from "./source.ts";
+import { columnsOf, isEmpty } from "./table.ts";
 import { bad, type Chunk, NO_MISSING, nullIn, raw } from "./vectors.ts";
 
 interface Choice {
@@ -142,7 +142,7 @@ export async function openScoreTable(source: string, name: string, options: Scor
   const db = await openDatabase();
   try {
     const { location, columns } = await reading(name, async () => {
-      const location = await locate(await db.connect(), source, `.npy, ${FORMATS}`);
+      const location = await locate(await db.connect(), source, `.npy, ${TABLES}`);
       return { location, columns: await columnsOf(db, location.from) };
     });
     let choice: Choice;

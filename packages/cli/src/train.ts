@@ -2,26 +2,26 @@ import { createPool } from "napier/pool";
 import type { FitSettings, Label, Model, Progress, Score } from "napier/train";
 import { fit } from "napier/train";
 import { type CheckpointFolder, checkpointError, openCheckpoints } from "./checkpoint.ts";
-import { CommandError, INTERRUPTED, Interruption, inputError, nearest, shortName, TERMINATED } from "./errors.ts";
-import { type Held, hold } from "./hold.ts";
-import { checkLabels } from "./labels.ts";
+import type { LeftOut } from "./columns.ts";
+import { CommandError, INTERRUPTED, Interruption, inputError, shortName, TERMINATED } from "./errors.ts";
+import type { Held } from "./hold.ts";
 import { writeModel } from "./modelfile.ts";
 import { checkOutput } from "./output.ts";
-import { note, rowCounter, trainingProgress } from "./progress.ts";
-import { openSource, type SourceOptions } from "./source.ts";
+import { note, trainingProgress } from "./progress.ts";
+import { type DataOptions, loadData } from "./traindata.ts";
+import { History, scoreRows } from "./trainreport.ts";
+import { type Understanding, understand, understandingText } from "./understanding.ts";
 import { count, metrics, some } from "./words.ts";
 
 type Own =
   | ("validation" | "classWeight" | "warmStart" | "features" | "pool")
   | ("checkpoint" | "signal" | "onProgress" | "reportEvery" | "loss");
 
-export interface TrainOptions extends Omit<FitSettings, Own> {
-  target: string;
-  /** A column that says how much each row counts. */
-  weight?: string;
-  validation?: number | string;
-  exclude?: string[];
-  classWeight?: "balanced" | Record<string, number>;
+export interface TrainOptions extends Omit<FitSettings, Own>, DataOptions {
+  /** Says what it made of the source, and stops. */
+  dryRun?: boolean;
+  /** Where the HTML report goes. */
+  report?: string;
   /** All cores by default. */
   threads?: number;
   /** The folder of the checkpoints. */
@@ -50,50 +50,9 @@ export interface TrainReport {
   converged: boolean | null;
   /** null with L-BFGS. */
   epochs: number | null;
+  /** Columns that are no features, and why. */
+  leftOut: LeftOut[];
   seconds: number;
-}
-
-async function load(
-  name: string,
-  options: SourceOptions,
-  random: boolean,
-  out: string,
-  onRow: () => void,
-): Promise<Held> {
-  const source = await openSource(name, options);
-  try {
-    checkOutput(out, source);
-  } catch (error) {
-    source.close();
-    throw error;
-  }
-  const counter = rowCounter(`reading ${shortName(name)}`);
-  const onRows = (done: number): void => {
-    onRow();
-    counter.rows(done);
-  };
-  const held = await hold(source, { random, onRows });
-  counter.end();
-  return held;
-}
-
-function checkClasses(source: string, target: string, { labels }: Held): void {
-  if (labels.size > 1) return;
-  const [only] = labels.keys();
-  const text = `column ${JSON.stringify(target)} has one class only, ${JSON.stringify(only)}`;
-  throw inputError(`${source}: ${text}`, "a classifier needs two classes at least");
-}
-
-/** Throws where a weight is given to a class that the rows do not have. */
-function checkClassWeight(classWeight: TrainOptions["classWeight"], { labels }: Held): void {
-  if (classWeight === undefined || classWeight === "balanced") return;
-  const known = [...labels.keys()].map(String);
-  for (const name of Object.keys(classWeight)) {
-    if (known.includes(name)) continue;
-    const near = nearest(name, known);
-    const hint = near === undefined ? undefined : `did you mean ${JSON.stringify(near)}?`;
-    throw inputError(`--class-weight: no class ${JSON.stringify(name)}`, hint);
-  }
 }
 
 /** NLL and accuracy of all rows, block by block. */
@@ -200,9 +159,19 @@ async function saveDiverged(out: string, { epoch }: Heard, error: unknown): Prom
 }
 
 /** `napier train`: everything is checked before training begins, and `out` is written whole or not at all. */
-export async function train(name: string, options: TrainOptions): Promise<TrainReport> {
-  const { target, weight, exclude, validation, classWeight, threads, out, json, ...others } = options;
-  const { checkpoint: folder, checkpointEvery: every, command, ...settings } = others;
+export async function train(name: string, options: TrainOptions): Promise<TrainReport | Understanding> {
+  const {
+    threads,
+    out,
+    report: page,
+    json,
+    dryRun,
+    checkpoint: folder,
+    checkpointEvery: every,
+    command,
+    ...others
+  } = options;
+  const { target, labels, weight, features: _, exclude, keep, validation: __, validationLabels, ...settings } = others;
   const optimizer = settings.optimizer ?? ((settings.hidden ?? []).length > 0 ? "adamw" : "lbfgs");
   const random = optimizer !== "lbfgs";
   const interrupt = new AbortController();
@@ -224,26 +193,21 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
   const opened: Held[] = [];
   try {
     checkOutput(out);
+    if (page !== undefined) checkOutput(page, undefined, "--report");
     checkResume(options);
-    const checkpoints = folder === undefined ? undefined : openCheckpoints(folder, settings.resume === true);
-    const data = await load(name, { target, weight, exclude }, random, out, onRow);
-    opened.push(data);
+    const checkpoints = folder === undefined || dryRun ? undefined : openCheckpoints(folder, settings.resume === true);
+    const loaded = await loadData(name, options, { random, out, onRow }, opened);
+    const { rows: data, validation: own } = loaded;
     const { features } = data;
-    const inputs = features.reduce((sum, { size }) => sum + size, 0);
-    checkClasses(shortName(name), target, data);
-    checkClassWeight(classWeight, data);
-    let own: number | Held | undefined;
-    if (typeof validation === "string") {
-      own = await load(validation, { target, features }, random, out, onRow);
-      opened.push(own);
-      for (const [label, row] of own.labels)
-        checkLabels(shortName(validation), target, [label], [...data.labels.keys()], row);
-    } else own = validation;
-    note(
-      `${shortName(name)}: ${some(data.rows, "row")}, ${some(inputs, "feature")}, ${some(data.labels.size, "class")}`,
-    );
+    const found = understand(shortName(name), data, own);
+    if (dryRun) {
+      process.stdout.write(json ? `${JSON.stringify(found)}\n` : understandingText(found));
+      return found;
+    }
+    note(understandingText(found).trimEnd());
 
     const heard: Heard = {};
+    const history = new History();
     const progress = trainingProgress();
     const pool = createPool(threads === undefined ? {} : { threads });
     let model: Model;
@@ -258,9 +222,10 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
           if (p.best) heard.best = p.best;
           resumeNotes(folder ?? "", p, random);
         } else if (p.kind === "end") heard.end = p;
+        history.add(p);
         progress.show(p);
       };
-      const given = { ...settings, optimizer, validation: own, classWeight, features, pool, signal, onProgress };
+      const given = { ...settings, optimizer, validation: own, features, pool, signal, onProgress };
       const checkpoint = checkpoints && { store: checkpoints.store, ...(every !== undefined && { every }) };
       model = await fit({ ...given, ...(checkpoint && { checkpoint }), source: data });
     } catch (error) {
@@ -283,7 +248,7 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
       model: out,
       sha256: await writeModel(out, model),
       rows: data.rows,
-      features: inputs,
+      features: found.inputs,
       classes: model.classes,
       optimizer,
       train: without(await evaluateAll(model, data), heldRows > 0 ? score : undefined, heldRows),
@@ -292,10 +257,19 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
       iterations: end?.iterations ?? null,
       converged: end?.converged ?? null,
       epochs: heard.epoch?.epoch ?? (random ? (heard.resume?.done ?? null) : null),
+      leftOut: found.leftOut,
       seconds: Number(((performance.now() - start) / 1000).toFixed(3)),
     };
     if (end && !end.converged) {
       note(`not converged: gradient ${end.gradientNorm.toExponential(1)} after ${some(end.iterations, "iteration")}`);
+    }
+    if (page !== undefined) {
+      const { writeReport } = await import("./report.ts");
+      const scored = await scoreRows(model, loaded, settings.seed ?? 0);
+      const source = scored.seen === "validation" && typeof own === "object" ? own.source.name : found.source;
+      const parts = { ...scored, model: out, source, curves: history.curve(), understanding: understandingText(found) };
+      await writeReport(page, parts);
+      note(`${page}: the report`);
     }
     process.stdout.write(json ? `${JSON.stringify(report)}\n` : summary(report, heard.best?.epoch, heldRows));
     return report;

@@ -14,3 +14,13 @@ export function metrics({ nll, accuracy }: { nll: number; accuracy: number }): s
 export function some(value: number, thing: string): string {
   return `${count(value)} ${thing}${value === 1 ? "" : thing.endsWith("s") ? "es" : "s"}`;
 }
+
+/** A word as a POSIX shell reads it back. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** So many digits. */
+export function short(value: number, digits = 5): string {
+  return String(Number(value.toPrecision(digits)));
+}

@@ -15,6 +15,7 @@ beforeAll(async () => {
   await writeTable([join(folder, "none.parquet")], "SELECT * FROM rows LIMIT 0");
   truncateSync(join(folder, "whole.parquet"), 3000);
   write("text.csv", "a,city,name,y\n1,x,Ann,u\n2,z,Bob,v\n");
+  write("typo.csv", "a,y\n1,u\nn/a,v\n3,u\n");
   write("one.csv", "a,y\n1,u\n2,u\n");
   write("header.csv", "a,y\n");
   write("nan.csv", "a,b,y\n1,2,u\n3,nan,v\n");
@@ -39,7 +40,7 @@ afterEach(() => expect(readdirSync(folder).sort()).toEqual(files));
 
 const FILL = "hint: leave such rows out, or fill them in, with sql:SELECT …";
 const FORMATS =
-  'hint: a source is .csv, .tsv, .parquet, .jsonl, .ndjson or .json (text also with .gz), or "sql:SELECT …"';
+  'hint: a source is .csv, .tsv, .parquet, .jsonl, .ndjson or .json (text also with .gz), .npy or .safetensors, or "sql:SELECT …"';
 
 async function refused(args: string[], ...lines: string[]): Promise<void> {
   const { code, stdout, stderr } = await napier(folder, ...args);
@@ -58,21 +59,41 @@ describe("train refuses", () => {
     ],
     [
       "text.csv",
-      ["--target", "y"],
+      ["--target", "y", "--exclude", "a"],
       'error: text.csv: columns "city", "name" are text, not numbers',
-      "hint: leave them out with --exclude city,name, or turn them into numbers with sql:SELECT …",
+      "hint: turn them into numbers with sql:SELECT …",
     ],
     [
       "text.csv",
-      ["--target", "y", "--exclude", "city"],
+      ["--target", "y", "--keep", "city"],
+      'error: text.csv: column "city" is text, not numbers',
+      "hint: turn it into numbers with sql:SELECT …",
+    ],
+    [
+      "text.csv",
+      ["--target", "y", "--features", "a,name"],
       'error: text.csv: column "name" is text, not numbers',
-      "hint: leave it out with --exclude city,name, or turn it into numbers with sql:SELECT …",
+      "hint: turn it into numbers with sql:SELECT …",
+    ],
+    ["text.csv", ["--target", "y", "--keep", "cty"], 'error: text.csv: no column "cty"', 'hint: did you mean "city"?'],
+    ["text.csv", ["--target", "y", "--features", "y"], 'error: text.csv: column "y" cannot be a feature too'],
+    [
+      "typo.csv",
+      ["--target", "y"],
+      'error: typo.csv: column "a" is text, but 2 of 3 values are numbers, "n/a" in row 2 is none',
+      "hint: put numbers there with sql:SELECT …, or leave it out with --exclude a",
+    ],
+    [
+      "two.csv",
+      ["--labels", "y.npy"],
+      "error: --labels: two.csv is a table",
+      "hint: name its column by --target <column>",
     ],
     [
       "sql:SELECT [[1, 2]] AS image, 'u' AS y",
       ["--target", "y"],
       "error: sql:SELECT [[1, 2]] AS image, 'u' AS y: column \"image\" is INTEGER[][], not numbers",
-      "hint: leave it out with --exclude image, or turn it into numbers with sql:SELECT …",
+      "hint: turn it into numbers with sql:SELECT …",
     ],
     [
       "one.csv",
@@ -142,7 +163,43 @@ describe("train refuses", () => {
     [
       "sql:COPY (SELECT 1) TO 'evil.csv'",
       ["--target", "y"],
-      "error: sql:COPY (SELECT 1) TO 'evil.csv': expected one SELECT statement, got a COPY statement",
+      "error: sql:COPY (SELECT 1) TO 'evil.csv': expected one SELECT statement, got COPY …",
+    ],
+    ...[
+      "EXPORT DATABASE 'evil'",
+      "ATTACH 'evil.db'",
+      "INSTALL httpfs",
+      "LOAD httpfs",
+      "SET memory_limit = '1GB'",
+      "PRAGMA database_list",
+      "EXPLAIN SELECT 1",
+      "CREATE TABLE t AS SELECT 1 AS a, 2 AS y",
+      "CALL pragma_version()",
+      "-- SELECT\nINSERT INTO t VALUES (1)",
+    ].map((sql): [string, string[], string] => [
+      `sql:${sql}`,
+      ["--target", "y"],
+      `error: sql:${sql.replace("\n", " ")}: expected one SELECT statement, got ${sql.replace(/^--.*\n/, "").split(" ")[0]} …`,
+    ]),
+    [
+      "sql:WITH t AS (DELETE FROM x RETURNING a) SELECT * FROM t",
+      ["--target", "y"],
+      "error: cannot read sql:WITH t AS (DELETE FROM x RETURNING a) SELECT * FROM t: A CTE needs a SELECT",
+    ],
+    [
+      "sql:SELECT * FROM query('DROP TABLE x')",
+      ["--target", "y"],
+      "error: cannot read sql:SELECT * FROM query('DROP TABLE x'): Expected a single SELECT statement",
+    ],
+    [
+      "sql:SELECT * FROM 's3://bucket/a.parquet'",
+      ["--target", "y"],
+      "error: cannot read sql:SELECT * FROM 's3://bucket/a.parquet': File s3://bucket/a.parquet requires the extension httpfs to be loaded",
+    ],
+    [
+      "sql:SELECT * FROM sqlite_scan('a.db', 't')",
+      ["--target", "y"],
+      "error: cannot read sql:SELECT * FROM sqlite_scan('a.db', 't'): Table Function with name \"sqlite_scan\" is not in the catalog, but it exists in the sqlite_scanner extension.",
     ],
     ["sql:SELEC 1", ["--target", "y"], 'error: cannot read sql:SELEC 1: syntax error at or near "SELEC"'],
     [
@@ -190,9 +247,7 @@ describe("train refuses", () => {
   test("a fraction that leaves no row", async () => {
     const { code, stderr } = await napier(folder, "train", "two.csv", "--target", "y", "--validation", "0.1");
     expect(code).toBe(2);
-    expect(stderr).toBe(
-      "two.csv: 2 rows, 2 features, 2 classes\nerror: --validation expected a fraction that leaves rows on both sides, got 0 of 2 rows\n",
-    );
+    expect(stderr).toBe("error: --validation expected a fraction that leaves rows on both sides, got 0 of 2 rows\n");
   });
 
   test("broken JSON lines, in one line", async () => {
@@ -244,7 +299,7 @@ describe("evaluate and predict refuse", () => {
     [
       ["predict", "m.onnx", "rows.parquet", "--out", "p.xlsx"],
       "error: --out p.xlsx: unknown format",
-      "hint: use .parquet, .csv, .jsonl or -",
+      "hint: use .parquet, .csv, .jsonl or -, or name it by --format",
     ],
     [["predict", "m.onnx", "rows.parquet", "--top", "4"], "error: --top 4: the model has 3 classes"],
     [["predict", "m.onnx", "none.parquet", "--out", "p.csv"], "error: none.parquet has no rows"],

@@ -24,7 +24,7 @@ export function temporaryFolder(): string {
 /** Runs the real command in `folder`. */
 export function napier(folder: string, ...args: string[]): Promise<Result> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [BIN, ...args], { cwd: folder }, (error, stdout, stderr) => {
+    execFile(process.execPath, [BIN, ...args], { cwd: folder, maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
     });
   });

@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Held, type HoldOptions, hold } from "../src/hold.ts";
-import { type Block, openSource } from "../src/source.ts";
+import type { Block } from "../src/rows.ts";
+import { openSource } from "../src/source.ts";
 import { sql, temporaryFolder } from "./command.ts";
 
 const folder = temporaryFolder();
@@ -15,7 +16,11 @@ beforeAll(async () => {
 
 async function held(name: string, options: Partial<HoldOptions> = {}): Promise<Held> {
   const exclude = name.endsWith("csv") ? ["e"] : [];
-  const source = await openSource(join(folder, name), { target: "y", weight: "w", exclude });
+  const source = await openSource(join(folder, name), {
+    target: "y",
+    weight: "w",
+    choice: { exclude, keep: ["a"] },
+  });
   return hold(source, { random: false, memory: 1000, ...options });
 }
 
@@ -29,12 +34,12 @@ function checkBlock({ x, y, weight, row }: Block, inputs: number): void {
 }
 
 async function checkAll(data: Held, inputs: number): Promise<void> {
-  expect([data.rows, [...data.labels]]).toEqual([
+  expect([data.rows, [...data.labels].map(([label, { first, rows }]) => [label, first, rows])]).toEqual([
     ROWS,
     [
-      ["c0", 1],
-      ["c1", 2],
-      ["c2", 3],
+      ["c0", 1, 16667],
+      ["c1", 2, 16667],
+      ["c2", 3, 16666],
     ],
   ]);
   for (let time = 0; time < 2; time++) {

@@ -23,7 +23,7 @@ export const trainArgs = (args: readonly string[], ...more: string[]): string[] 
   ...more,
 ];
 
-/** Kills as many runs at random moments, resuming each time, and begins anew where one got to its end; all ends are equal. */
+/** Kills as many runs at random moments of training, resuming each time, and begins anew where one got to its end; all ends are equal. */
 export async function killAndResume(
   folder: string,
   args: readonly string[],
@@ -45,31 +45,39 @@ export async function killAndResume(
     "killed.onnx",
   );
   let said = "";
-  /** Its exit code; null where it was killed. */
-  const run = async (milliseconds: number): Promise<number | null> => {
+  /** Its exit code, null where it was killed so long after training began; and how long it trained. */
+  const run = async (milliseconds: number): Promise<{ code: number | null; trained: number }> => {
     const child = spawn(process.execPath, [BIN, ...resumable], { cwd: folder });
     let stdout = "";
+    let own = "";
+    let began: number | undefined;
+    let timer: NodeJS.Timeout | undefined;
     child.stdout.on("data", (part) => {
       stdout += part;
     });
     child.stderr.on("data", (part) => {
       said += part;
+      own += part;
+      if (began !== undefined || !/^saves: (goes on|no checkpoint)/m.test(own)) return;
+      began = performance.now();
+      timer = setTimeout(() => child.kill("SIGKILL"), milliseconds);
     });
-    const timer = setTimeout(() => child.kill("SIGKILL"), milliseconds);
     const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
     clearTimeout(timer);
-    if (code === null) return null;
+    const trained = performance.now() - (began ?? Number.NaN);
+    if (code === null) return { code, trained };
     expect(code, said).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ sha256, validation, epochs, iterations, objective });
     rmSync(saves, { recursive: true });
-    return code;
+    return { code, trained };
   };
-  const start = performance.now();
-  expect(await run(600_000)).toBe(0);
-  const duration = performance.now() - start;
+  const first = await run(600_000);
+  expect(first.code).toBe(0);
   const random = rng(seed, 0);
-  for (let killed = 0; killed < kills; ) if ((await run(duration * random.uniform())) === null) killed++;
-  expect(await run(600_000)).toBe(0);
+  for (let killed = 0; killed < kills; ) {
+    if ((await run(first.trained * random.uniform())).code === null) killed++;
+  }
+  expect((await run(600_000)).code).toBe(0);
   // some were killed in the middle
   expect(said).toMatch(/^saves: goes on after \d+ (epoch|iteration)s?$/m);
 }

@@ -21,7 +21,6 @@ const COMMANDS: [name: string, args: (source: string) => string[]][] = [
   ["train", (source) => ["train", source, "--target", "y", "--out", "out.onnx"]],
   ["evaluate", (source) => ["evaluate", "good.onnx", source, "--target", "y"]],
   ["predict", (source) => ["predict", "good.onnx", source, "--out", "out.csv"]],
-  ["predict to stdout", (source) => ["predict", "good.onnx", source]],
   ["check", (source) => ["check", source, "--targets", "y", "--json"]],
 ];
 
@@ -60,6 +59,22 @@ describe.each(COMMANDS)(
   60_000,
 );
 
+test("predict to stdout streams: batches before the late line are there, whole, and the error is one", async () => {
+  const [small, large] = await Promise.all(
+    SIZES.map((rows) => napier(folder, "predict", "good.onnx", `short-${rows}.csv`)),
+  );
+  expectError(small!, /cannot read short-30000\.csv/);
+  const written = large!.stdout.split("\n");
+  // how far the reader was ahead decides how many batches
+  expect([large!.code, (written.length - 2) % 122_880, written.length > 122_880, written.at(-1)]).toEqual([
+    2,
+    0,
+    true,
+    "",
+  ]);
+  expectError({ ...large!, stdout: "" }, /cannot read short-300000\.csv/);
+});
+
 test.each(SIZES)(
   "all %i rows of a good file are read, in order",
   async (rows) => {
@@ -68,7 +83,7 @@ test.each(SIZES)(
       expect(JSON.parse(evaluated.stdout)).toMatchObject({ rows });
       const checked = await napier(folder, "check", source, "--targets", "y", "--json");
       expect(JSON.parse(checked.stdout)).toMatchObject({ rows });
-      const predicted = await napier(folder, "predict", "good.onnx", source, "--out", "predictions.csv");
+      const predicted = await napier(folder, "predict", "good.onnx", source, "--out", "predictions.csv", "--force");
       expect(predicted.code).toBe(0);
       expect(readFileSync(file("predictions.csv"), "utf8").split("\n")).toHaveLength(rows + 2);
     }
@@ -169,7 +184,7 @@ test.each([
   ["newlines in quotes", 'a,t,y\n1,"x\ny",0\n2,"z\n\n",1\n', 2],
 ])("no row is miscounted: %s", async (_, text, rows) => {
   writeFileSync(file("edge.csv"), text);
-  const source = await openSource(file("edge.csv"), { exclude: text.includes(",t,") ? ["t"] : [] });
+  const source = await openSource(file("edge.csv"), { choice: { exclude: text.includes(",t,") ? ["t"] : [] } });
   const { x } = await gather(source);
   source.close();
   expect(x.shape[0]).toBe(rows);

@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { quoted, resumeCommand } from "../src/checkpoint.ts";
+import { resumeCommand } from "../src/checkpoint.ts";
+import { quoted } from "../src/words.ts";
 import { napier, napierInterrupted, temporaryFolder } from "./command.ts";
 import { killAndResume, SEED, TRAININGS, trainArgs, writeRows } from "./killed.ts";
 

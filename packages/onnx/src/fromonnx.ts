@@ -8,6 +8,14 @@ function refusal(got: string): RangeError {
   return new RangeError(`fromOnnx: bytes expected an ONNX file that toOnnx wrote, got ${got}`);
 }
 
+const MOST_SHOWN = 120;
+
+/** Somebody else's text on one line. */
+function shown(text: string): string {
+  const line = text.slice(0, MOST_SHOWN).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "\uFFFD");
+  return text.length > MOST_SHOWN ? `${line}…` : line;
+}
+
 function isFeature(value: unknown): value is Feature {
   const { name, size } = (value ?? {}) as Partial<Feature>;
   return typeof name === "string" && Number.isSafeInteger(size) && size! > 0;
@@ -29,9 +37,9 @@ function list<T>(text: string, isItem: (value: unknown) => value is T, what: str
 }
 
 /** Takes initializers by name and checks what it gives out. */
-function reader(initializers: readonly Tensor[]) {
+function reader(initializers: ReadonlyMap<string, Tensor>) {
   return (name: string, ...dims: number[]): Float32Array => {
-    const found = initializers.find((t) => t.name === name);
+    const found = initializers.get(name);
     if (found === undefined) throw refusal(`one without "${name}"`);
     const length = dims.reduce((a, b) => a * b, 1);
     const fits = found.dataType === FLOAT && found.dims.join() === dims.join() && found.rawData.length === length * 4;
@@ -45,8 +53,8 @@ function decode(bytes: Uint8Array): OnnxModel {
   let model: OnnxModel;
   try {
     model = decodeModel(bytes);
-  } catch {
-    throw refusal(`${bytes.length} bytes that are not ONNX, or a damaged or truncated file`);
+  } catch (error) {
+    throw refusal((error as Error).message);
   }
   if (!model.graph) throw refusal(`${bytes.length} bytes without an ONNX graph`);
   return model;
@@ -68,28 +76,30 @@ export function fromOnnx(bytes: Uint8Array): Model {
     return value;
   };
   const format = get(KEYS.format);
-  if (format !== FORMAT) throw refusal(`format ${format} where this version reads ${FORMAT}`);
+  if (format !== FORMAT) throw refusal(`format ${shown(format)} where this version reads ${FORMAT}`);
   const texts = [get(KEYS.classes), get(KEYS.features), get(KEYS.scaling)] as const;
   if (get(KEYS.checksum) !== checksum(graph.initializer, ...texts))
     throw refusal("one with damaged weights or metadata");
   const classes = list(texts[0], isLabel, "classes");
   const features = list(texts[1], isFeature, "features");
   const kind = texts[2];
-  if (kind !== "standard" && kind !== "minmax" && kind !== "none") throw refusal(`scaling "${kind}"`);
+  if (kind !== "standard" && kind !== "minmax" && kind !== "none") throw refusal(`scaling "${shown(kind)}"`);
   const depth = graph.node.filter((n) => n.opType === "Gemm").length;
   const operations = graph.node.map((n) => n.opType).join(" ");
   const isTempered = graph.node.at(-2)?.opType === "Div";
   if (depth === 0 || operations !== operators(kind, depth, isTempered))
-    throw refusal(`a graph of ${operations || "nothing"}`);
+    throw refusal(`a graph of ${shown(operations) || "nothing"}`);
 
-  const take = reader(graph.initializer);
+  const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const take = reader(initializers);
   const inputs = features.reduce((sum, feature) => sum + feature.size, 0);
   const layers: Layer[] = [];
   let width = inputs;
   for (let index = 1; index <= depth; index++) {
     const name = `layer${index}`;
-    const hidden = graph.initializer.find((t) => t.name === `${name}.weight`)?.dims[0] ?? 0;
+    const hidden = initializers.get(`${name}.weight`)?.dims[0] ?? 1;
     const outputs = index === depth ? classes.length : hidden;
+    if (outputs < 1) throw refusal(`one whose "${name}.weight" has no rows`);
     const weight = take(`${name}.weight`, outputs, width);
     layers.push({ weight, bias: take(`${name}.bias`, outputs), inputs: width, outputs });
     width = outputs;

@@ -1,2 +1,3 @@
 export { fromOnnx } from "./fromonnx.ts";
+export { inspectOnnx, type OnnxSummary, type OnnxValue } from "./inspect.ts";
 export { toOnnx } from "./toonnx.ts";

@@ -30,7 +30,7 @@ export class Charts {
     for (const chart of this.#charts) chart.destroy();
     const places = SERIES.map(([, label]) => el("figure", { role: "img", "aria-label": `${label} by epochs` }));
     this.root.replaceChildren(...places);
-    this.#charts = SERIES.map(([, label], k) => {
+    this.#charts = SERIES.map(([name, label], k) => {
       const axis = {
         stroke: colour("--soft"),
         grid: { stroke: colour("--line"), width: 1 },
@@ -42,7 +42,7 @@ export class Charts {
         title: label,
         legend: { show: false },
         cursor: { show: false },
-        scales: { x: { time: false } },
+        scales: { x: { time: false }, ...(name === "accuracy" && { y: { range: [0, 1] } }) },
         axes: [axis, { ...axis, size: 60 }],
         series: [{}, { label, stroke: colour("--accent"), width: 2, spanGaps: true }],
       };

@@ -29,8 +29,10 @@ export type Reply =
   | { kind: "classified"; logProbs: Float32Array; classes: readonly (string | number)[] }
   | { kind: "error"; message: string };
 
-/** An epoch of a toy takes less: the page need not draw them all. */
+/** An epoch of a toy takes less: the page need not draw the surface of each. */
 const EVERY_MS = 60;
+/** Points of a curve, at most: of an epoch each, or of some. */
+const MOST_POINTS = 400;
 
 const post = (reply: Reply): void => postMessage(reply);
 let model: Model | undefined;
@@ -72,14 +74,15 @@ async function train({ rows, features, settings, grid }: Job): Promise<void> {
           }
         } else if (p.kind === "epoch") {
           model = p.model();
-          const now = performance.now();
-          if (now - shown < EVERY_MS && p.epoch < p.epochs) return;
-          shown = now;
+          if (p.epoch % Math.ceil(p.epochs / MOST_POINTS) !== 0 && p.epoch < p.epochs) return;
           const { nll, accuracy } = p.train;
           post({
             kind: "point",
             point: { epoch: p.epoch, nll, accuracy, ...(gradientNorm !== undefined && { gradientNorm }) },
           });
+          const now = performance.now();
+          if (now - shown < EVERY_MS) return;
+          shown = now;
           showSurface(model);
         }
       },

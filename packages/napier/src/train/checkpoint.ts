@@ -1,5 +1,5 @@
 import { Hash } from "./hash.ts";
-import { decodeSafetensors, encodeSafetensors, type TensorData } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type Safetensors, type TensorData } from "./safetensors.ts";
 
 /**
  * A checkpoint is a safetensors file. Its metadata has two entries:
@@ -43,6 +43,10 @@ const checksumOf = (bytes: Uint8Array): string =>
 const mapped = <A, B>(record: Readonly<Record<string, A>>, change: (value: A) => B): Record<string, B> =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 
+const SPECIAL: readonly unknown[] = ["-0", "NaN", "Infinity", "-Infinity"];
+/** Differences that a message names. */
+const MOST_DIFFERENCES = 8;
+
 /** JSON has no −0, NaN and infinities. */
 function toJson(x: number): number | string {
   if (Object.is(x, -0)) return "-0";
@@ -61,11 +65,11 @@ export function encodeCheckpoint(identity: Identity, state: TrainingState, save:
   return bytes;
 }
 
-/** Some 60 characters of a text, from a little before character `at`. */
-function excerpt(text: string | undefined, at: number): string {
+/** Some 60 characters of a text, from a little before character `at`, on one line. */
+function excerpt(text: string | undefined, at = 0): string {
   if (text === undefined) return "nothing";
   const from = at < 40 ? 0 : at - 20;
-  const part = text.slice(from, from + 60);
+  const part = text.slice(from, from + 60).replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "\ufffd");
   return `${from > 0 ? "…" : ""}${part}${from + 60 < text.length ? "…" : ""}`;
 }
 
@@ -76,7 +80,7 @@ function differences(there: Identity, here: Identity): string[] {
     if (a === b) return [];
     let at = 0;
     while (a !== undefined && b !== undefined && a[at] === b[at]) at++;
-    return [`${name} is ${excerpt(a, at)} there and ${excerpt(b, at)} here`];
+    return [`${excerpt(name)} is ${excerpt(a, at)} there and ${excerpt(b, at)} here`];
   });
 }
 
@@ -87,19 +91,53 @@ export function decodeCheckpoint(bytes: Uint8Array, identity: Identity): Decoded
   if (BEGIN.some((byte, k) => byte !== bytes[8 + k])) return damaged("it does not begin as a checkpoint does");
   const sum = new TextEncoder().encode(checksumOf(bytes));
   if (sum.some((byte, k) => byte !== bytes[CHECKSUM_AT + k])) return damaged("its checksum is not that of its bytes");
+  // what follows has a good checksum: where it is wrong, somebody made it so
+  let content: Safetensors;
   try {
-    return read(bytes, identity);
+    content = decodeSafetensors(bytes);
   } catch (error) {
-    return damaged((error as Error).message); // with a good checksum: somebody made it so
+    return damaged((error as Error).message);
+  }
+  const held = parsed(content.metadata.napier);
+  const { version } = held;
+  if (typeof version === "number" && version !== VERSION) {
+    return { refused: `of format ${version}, where format ${VERSION} is read`, damaged: false };
+  }
+  if (!isWritten(held)) return damaged("what it holds was not written by a training");
+  const different = differences(held.identity, identity);
+  if (different.length > 0) {
+    const shown = different.slice(0, MOST_DIFFERENCES).join("; ");
+    const more = different.length - MOST_DIFFERENCES;
+    return { refused: `of another training: ${shown}${more > 0 ? `; and ${more} more` : ""}`, damaged: false };
+  }
+  const { save, numbers, text } = held;
+  const tensors = mapped(content.tensors, ({ data }) => data);
+  return { save, state: { numbers: mapped(numbers, Number), text, tensors } };
+}
+
+interface Written {
+  readonly save: number;
+  readonly identity: Identity;
+  readonly numbers: Readonly<Record<string, number | string>>;
+  readonly text: Readonly<Record<string, string>>;
+}
+
+/** An object of JSON; an empty one where there is none. */
+function parsed(json: string | undefined): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(json ?? "");
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
   }
 }
 
-function read(bytes: Uint8Array, identity: Identity): Decoded {
-  const { metadata, tensors } = decodeSafetensors(bytes);
-  const { version, save, identity: there, numbers, text } = JSON.parse(metadata.napier);
-  if (version !== VERSION) return { refused: `of format ${version}, where format ${VERSION} is read`, damaged: false };
-  const different = differences(there, identity);
-  if (different.length > 0) return { refused: `of another training: ${different.join("; ")}`, damaged: false };
-  const state = { numbers: mapped(numbers, Number), text, tensors: mapped(tensors, ({ data }) => data) };
-  return { save, state };
+function isWritten(held: Readonly<Record<string, unknown>>): held is Readonly<Record<string, unknown>> & Written {
+  const { version, save, identity, numbers, text } = held;
+  const isRecord = (value: unknown, isGood: (item: unknown) => boolean): boolean =>
+    typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every(isGood);
+  const isText = (item: unknown): boolean => typeof item === "string";
+  const isNumber = (item: unknown): boolean => typeof item === "number" || SPECIAL.includes(item);
+  const isKnown = version === VERSION && Number.isSafeInteger(save);
+  return isKnown && isRecord(identity, isText) && isRecord(numbers, isNumber) && isRecord(text, isText);
 }

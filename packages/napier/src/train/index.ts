@@ -9,6 +9,7 @@ export type { CheckpointOptions, FitData, FitOptions, FitSettings, Progress } fr
 export { type Reliability, type ReliabilityBin, type ReliabilityOptions, reliability } from "./reliability.ts";
 export type { Scaling } from "./scale.ts";
 export type { Score } from "./score.ts";
+export { heldRows } from "./shuffle.ts";
 export type { Block, Source } from "./source.ts";
 export type { CheckpointStore } from "./store.ts";
 export {

@@ -9,7 +9,7 @@ import { Model } from "./model.ts";
 import type { Pace, Prepared } from "./prepare.ts";
 import { Regression } from "./regression.ts";
 import type { Rows } from "./rows.ts";
-import { checkGoal, prefixed, type Saver, savedOnAbort, unprefixed } from "./saver.ts";
+import { checkGoal, checkSaved, isCounter, prefixed, type Saver, savedOnAbort, unprefixed } from "./saver.ts";
 import type { Score } from "./score.ts";
 import { startLayers } from "./warmstart.ts";
 
@@ -54,8 +54,8 @@ function saved(search: Lbfgs, tolerance: number): TrainingState {
   return { numbers: { ...numbers, tolerance }, text: {}, tensors };
 }
 
-/** What `saved` has put together. */
-function restored({ numbers, tensors }: TrainingState): LbfgsState {
+/** What `saved` has put together, of so many parameters. */
+function restored({ numbers, tensors }: TrainingState, length: number): LbfgsState {
   const all = tensors as Record<string, Float64Array>;
   const list = (owner: string): Float64Array[] => {
     const own = unprefixed(owner, all);
@@ -63,12 +63,20 @@ function restored({ numbers, tensors }: TrainingState): LbfgsState {
   };
   const { iteration, evaluations, value, lowest, least, vain } = numbers;
   const state = { iteration, evaluations, value, lowest, least, vain };
-  return { ...state, w: all.w, gradient: all.gradient, s: list("s"), y: list("y") };
+  const { w, gradient } = all;
+  const [s, y] = [list("s"), list("y")];
+  const hasLength = (array: unknown): boolean => array instanceof Float64Array && array.length === length;
+  const isUnmeasured = evaluations === 0 && gradient instanceof Float64Array && gradient.length === 0;
+  const isWhole = [w, ...s, ...y].every(hasLength) && (isUnmeasured || hasLength(gradient));
+  checkSaved(isWhole && s.length === y.length, "tensors");
+  return { ...state, w, gradient, s, y };
 }
 
 /** Throws where a run would have ended before it came to this checkpoint. */
 function checkReached({ numbers }: TrainingState, maxIterations: number, tolerance: number): void {
-  const { iteration, tolerance: there } = numbers;
+  const { iteration, evaluations, value, lowest, least: norm, vain, tolerance: there } = numbers;
+  const areNumbers = [value, lowest, norm, there].every((number) => typeof number === "number");
+  checkSaved([iteration, evaluations, vain].every(isCounter) && areNumbers, "counters");
   const todo = `let maxIterations be ${iteration} at least`;
   checkGoal(iteration <= maxIterations, `at most ${maxIterations} iterations`, `${iteration}`, todo);
   const least = `let tolerance be ${there} at most`;
@@ -119,7 +127,7 @@ export async function fitLinear<L extends Label>(
     }
     /** Near the optimum the curvature goes with the objective, and so must the gradient; separable classes without a penalty have none. */
     const tolerance = (): number => plan.tolerance * Math.max(search.value, entropy * LEAST_OBJECTIVE);
-    const search = new Lbfgs(saver?.state ? restored(saver.state) : regression.shifted(w, 1), { scale });
+    const search = new Lbfgs(saver?.state ? restored(saver.state, w.length) : regression.shifted(w, 1), { scale });
     const objective = (at: Float64Array) => regression.evaluate(at, pace);
     const modelAt = (at: Float64Array): Model<L> =>
       new Model({

@@ -10,7 +10,7 @@ import type { Network } from "./mlp.ts";
 import { Model } from "./model.ts";
 import type { Pace, Prepared } from "./prepare.ts";
 import type { RowBlock, Rows } from "./rows.ts";
-import { checkGoal, prefixed, type Saver, savedOnAbort, unprefixed } from "./saver.ts";
+import { checkGoal, checkSaved, isCounter, prefixed, type Saver, savedOnAbort, unprefixed } from "./saver.ts";
 import { learningRateAt } from "./schedule.ts";
 import { countCorrect, putRow, SCORE_ROWS, type Score, sumLosses } from "./score.ts";
 import { epochWindows, type Window } from "./shuffle.ts";
@@ -243,8 +243,10 @@ class Batches<L extends Label> {
     const state = this.#saver?.state;
     if (state) {
       const { numbers, tensors } = state;
-      this.#at = Object.fromEntries(Object.keys(START).map((name) => [name, numbers[name]])) as unknown as Position;
-      this.#best = tensors.best as Float32Array;
+      this.#at = this.#position(numbers);
+      const { best } = tensors;
+      checkSaved(best instanceof Float32Array && best.length === this.#best.length, "tensors");
+      this.#best = best;
       const own = unprefixed("optimizer", tensors) as Record<string, Float32Array>;
       this.#steps.restore({ tensors: own, numbers: unprefixed("optimizer", numbers) });
       const begun = this.#at.epoch - (this.#at.row > 0 ? 0 : 1);
@@ -262,6 +264,25 @@ class Batches<L extends Label> {
       ...(best && { best }),
       model: () => this.#model(snapshot),
     });
+  }
+
+  /** Where a checkpoint was written; between two batches, after as many steps as lead there. */
+  #position(numbers: TrainingState["numbers"]): Position {
+    const at = Object.fromEntries(Object.keys(START).map((name) => [name, numbers[name]])) as unknown as Position;
+    const { batchSize } = this.#plan;
+    const { epoch, row, correct, dead, bestEpoch } = at;
+    const areNumbers = Object.values(at).every((number) => typeof number === "number");
+    const areCounters = [epoch, row, correct, dead, bestEpoch].every(isCounter);
+    const isBetween = row <= this.#rows && (row % batchSize === 0 || row === this.#rows);
+    const isPast = correct <= row && bestEpoch < epoch;
+    const isTaken = numbers["optimizer.step"] === this.#stepsTo(epoch, row);
+    checkSaved(areNumbers && areCounters && isBetween && isPast && isTaken && numbers.patience > 0, "counters");
+    return at;
+  }
+
+  #stepsTo(epoch: number, row: number): number {
+    const { batchSize } = this.#plan;
+    return (epoch - 1) * Math.ceil(this.#rows / batchSize) + Math.ceil(row / batchSize);
   }
 
   /** The rest of the epoch, its score, and on to the next one. */
@@ -326,8 +347,7 @@ class Batches<L extends Label> {
     const row = this.#at.row + count;
     const rows = this.#rows;
     const perEpoch = Math.ceil(rows / batchSize);
-    const taken = (epoch - 1) * perEpoch + Math.ceil(row / batchSize);
-    this.#steps.learningRate = learningRateAt(taken, epochs * perEpoch, batches.schedule);
+    this.#steps.learningRate = learningRateAt(this.#stepsTo(epoch, row), epochs * perEpoch, batches.schedule);
     const batchLoss = await step(this.#steps, count, this.#textbook, weighted ? this.#weights : undefined);
     this.#checkFinite("loss", batchLoss, Math.ceil(row / batchSize), count);
     const loss = this.#at.loss + batchLoss;

@@ -127,7 +127,8 @@ export class Optimizer {
     const names = this.#rule.state;
     const fits = names.every((name) => tensors[name] instanceof Float32Array && tensors[name].length === plan.length);
     if (!fits || !Number.isSafeInteger(step) || step < 0) {
-      const has = Object.entries(tensors).map(([name, { length }]) => `${name} of ${length}`);
+      const known = Object.entries(tensors).filter(([name]) => Object.hasOwn(AREAS, name));
+      const has = known.map(([name, { length }]) => `${name} of ${length}`);
       const expected = `${names.join(", ")} of ${plan.length} f32 numbers and a step`;
       const todo = "it is of another network or of another optimizer";
       throw rangeError("fit", "checkpoint", expected, words([...has, `step ${step}`].join(", ")), todo);

@@ -30,6 +30,9 @@ const METADATA = "__metadata__";
 const MOST = 100_000_000;
 /** Objects in each other: the header, a tensor, its shape. */
 const DEEPEST = 3;
+/** Characters for each object and array of a header: a tensor has three of them, and 48 characters at least. */
+const LEAST_CHARACTERS = 16;
+const MOST_SHOWN = 200;
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
@@ -72,24 +75,29 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
 }
 
 function refuse(got: string): never {
-  throw rangeError("decodeSafetensors", "bytes", "a safetensors file", words(got));
+  const line = got.slice(0, MOST_SHOWN).replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "\ufffd");
+  const shown = got.length > MOST_SHOWN ? `${line}…` : line;
+  throw rangeError("decodeSafetensors", "bytes", "a safetensors file", words(shown));
 }
 
-/** Keys in a text that is meant to be JSON, and how deep its objects and arrays stand in each other. */
-function measure(json: string): { keys: number; depth: number } {
+/** Keys in a text that is meant to be JSON, its objects and arrays, and how deep they stand in each other. */
+function measure(json: string): { keys: number; objects: number; depth: number } {
   let keys = 0;
+  let objects = 0;
   let depth = 0;
   let open = 0;
   for (let k = 0; k < json.length; k++) {
     const character = json[k];
-    if (character === "{" || character === "[") depth = Math.max(depth, ++open);
-    else if (character === "}" || character === "]") open--;
+    if (character === "{" || character === "[") {
+      objects++;
+      depth = Math.max(depth, ++open);
+    } else if (character === "}" || character === "]") open--;
     else if (character === ":") keys++;
     else if (character === '"') {
       for (k++; k < json.length && json[k] !== '"'; k++) if (json[k] === "\\") k++;
     }
   }
-  return { keys, depth };
+  return { keys, objects, depth };
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -118,7 +126,7 @@ function readEntry([name, value]: [string, unknown]): Entry {
   const [begin, end] = offsets;
   const bytes = sizeOf(shape) * ARRAYS[known].BYTES_PER_ELEMENT;
   if (bytes !== end - begin) refuse(`${called} of ${bytes} bytes at ${JSON.stringify(offsets)}`);
-  return { name, dtype: known, shape, begin, end };
+  return { name, dtype: known, shape: shape.map((size) => size + 0), begin, end }; // JSON has a -0
 }
 
 /** The JSON object at the beginning. */
@@ -134,7 +142,8 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; start
     const measured = measure(text);
     keys = measured.keys;
     // before JSON.parse, whose objects would take many times the bytes
-    header = measured.depth > DEEPEST ? undefined : JSON.parse(text);
+    const isDense = (measured.objects - DEEPEST) * LEAST_CHARACTERS > text.length;
+    header = isDense || measured.depth > DEEPEST ? undefined : JSON.parse(text);
   } catch {
     return refuse("a header that is not JSON");
   }

@@ -67,6 +67,14 @@ export function checkGoal(isWithin: boolean, expected: string, got: string, todo
   if (!isWithin) throw stateError("fit", "checkpoint", expected, got, todo);
 }
 
+/** Throws where a sound checkpoint holds what no training of this kind saves: somebody made it so. */
+export function checkSaved(isGood: boolean, what: "counters" | "tensors"): asserts isGood {
+  if (!isGood)
+    throw stateError("fit", "checkpoint", `${what} of this training`, "others", "keep checkpoints elsewhere");
+}
+
+export const isCounter = (value: number | undefined): value is number => Number.isSafeInteger(value) && value! >= 0;
+
 /** Tensors or numbers by names that begin with their owner's. */
 export function prefixed<T>(owner: string, record: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [`${owner}.${name}`, value]));

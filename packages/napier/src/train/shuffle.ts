@@ -28,8 +28,18 @@ export function allRows(count: number): Uint32Array<ArrayBuffer> {
 }
 
 /**
- * Which rows of a block are held for validation: 1 for each of them. Every block gives its share, chosen by the seed and
- * the block's number alone; the shares add up to round(rows·fraction).
+ * Which rows of a block of 4,096 `fit` holds for validation, given as a fraction. Every block gives its share, chosen by
+ * the seed and the block's number alone; the shares add up to round(rows·fraction).
+ *
+ * @param block  the block's number, from 0
+ * @param count  its rows; 4,096 in all blocks but the last
+ * @param fraction  `validation` as `fit` has it, between 0 and 1
+ * @param seed  as `fit` has it
+ * @returns 1 for each row that is held, 0 for the others
+ *
+ * @example
+ * const held = heldRows(0, 10, 0.2, 0);
+ * held.reduce((sum, row) => sum + row, 0); // 2
  */
 export function heldRows(block: number, count: number, fraction: number, seed: number): Uint8Array<ArrayBuffer> {
   const first = block * BLOCK;
