@@ -13,13 +13,17 @@ import { matrix } from "./blobs.ts";
 const pace = async (): Promise<void> => {};
 
 /** The scaling of a matrix, by all its rows but those that are held. */
-const scaling = (
+const scaling = async (
   x: Matrix,
   kind: Scaling["kind"],
   held?: (block: number, count: number) => Uint8Array,
 ): Promise<Scaling> => {
   const table = tableOf(x, new Array<number>(x.shape[0]).fill(0), undefined);
-  return scalingOf(new Rows(table, { classes: [0], held }, "fit", "y"), x.shape[1], kind, pace);
+  const training = new Rows(table, { classes: [0], held }, "fit", "y");
+  let rows = 0;
+  for await (const block of training.blocks()) rows += block.count - (block.held?.reduce((sum, v) => sum + v, 0) ?? 0);
+  const shape = { columns: x.shape[1], rows, blocks: Math.ceil(x.shape[0] / 4096) };
+  return scalingOf(training, shape, kind, undefined, pace);
 };
 
 describe("the gradient of a whole network", () => {

@@ -8,7 +8,7 @@ const y = ["a", "b", "a"];
 /** What each wrong option says; the rest of the options is sound. */
 const WRONG: [string, Record<string, unknown>, ErrorConstructor][] = [
   [
-    "fit: options expected only x, y, sampleWeight, source, hidden, optimizer, validation, classWeight, warmStart, scale, seed, features, pool, checkpoint, resume, signal, onProgress, C, tolerance, maxIterations, epochs, batchSize, loss, reportEvery, learningRate, weightDecay, l2, momentum, nesterov, schedule, warmup, clipNorm, patience, got batchsize; did you mean batchSize",
+    "fit: options expected only x, y, sampleWeight, source, hidden, optimizer, validation, classWeight, warmStart, scale, seed, features, pool, reducer, checkpoint, resume, signal, onProgress, C, tolerance, maxIterations, epochs, batchSize, loss, reportEvery, learningRate, weightDecay, l2, momentum, nesterov, schedule, warmup, clipNorm, patience, got batchsize; did you mean batchSize",
     { batchsize: 3 },
     TypeError,
   ],

@@ -9,7 +9,7 @@ import { checkWeights } from "./source.ts";
 const DATA = ["x", "y", "sampleWeight", "source"] as const;
 const ANY = [
   ...(["hidden", "optimizer", "validation", "classWeight", "warmStart", "scale", "seed"] as const),
-  ...(["features", "pool", "checkpoint", "resume", "signal", "onProgress"] as const),
+  ...(["features", "pool", "reducer", "checkpoint", "resume", "signal", "onProgress"] as const),
 ];
 /** What only some optimizers know. */
 const OWN = {
@@ -96,6 +96,14 @@ function checkClassWeight(caller: Caller, classWeight: unknown): void {
   }
 }
 
+function checkReducer(caller: Caller, reducer: unknown): void {
+  if (reducer === undefined) return;
+  const { rank, size, sum, max } = (reducer ?? {}) as Record<string, unknown>;
+  const isPlace = Number.isSafeInteger(rank) && Number.isSafeInteger(size) && (rank as number) < (size as number);
+  if (isPlace && (rank as number) >= 0 && typeof sum === "function" && typeof max === "function") return;
+  throw typeError(caller, "reducer", "{ rank, size, sum, max }", reducer, "@napier/mpi has one");
+}
+
 function checkCheckpoint(caller: Caller, checkpoint: unknown, resume: unknown): void {
   if (resume !== undefined && typeof resume !== "boolean") throw typeError(caller, "resume", "true or false", resume);
   if (checkpoint === undefined) {
@@ -179,6 +187,7 @@ export function checkFit<L extends Label>(options: FitOptions<L>) {
   checkOwn(caller, options, settings.optimizer);
   if (options.features !== undefined) checkFeatures(caller, options.features, shape?.[1]);
   checkClassWeight(caller, options.classWeight);
+  checkReducer(caller, options.reducer);
   checkCheckpoint(caller, options.checkpoint, options.resume);
   checkValidation(caller, options.validation, shape);
   // L-BFGS has none of these

@@ -21,6 +21,20 @@ export class ExactSum {
     this.#sum += value < 0 ? -magnitude : magnitude;
   }
 
+  /** A finite sum as text. */
+  save(): string {
+    const text = this.#sum.toString(16);
+    const digits = text.replace(/0+$/, "");
+    return `${digits}:${text.length - digits.length}`;
+  }
+
+  /** Adds what `save` has written. */
+  merge(saved: string): void {
+    const [, sign, digits, zeros] = /^(-?)(.*):(.*)$/.exec(saved) as unknown as string[];
+    const size = BigInt(`0x0${digits}`) << BigInt(4 * Number(zeros));
+    this.#sum += sign === "-" ? -size : size;
+  }
+
   /** The sum rounded once; results below 2^-1022 may be rounded twice. */
   value(): number {
     if (this.#special !== 0) return this.#special; // NaN too

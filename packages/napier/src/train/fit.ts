@@ -1,11 +1,13 @@
 import { crewOf } from "../crew.ts";
 import { checkFit } from "./checkfit.ts";
+import { commonOf } from "./identity.ts";
 import { fitLinear } from "./linear.ts";
 import type { Label } from "./matrix.ts";
 import { fitBatches } from "./minibatch.ts";
 import type { Model } from "./model.ts";
 import type { FitOptions } from "./options.ts";
 import { pacer, prepare } from "./prepare.ts";
+import { checkSame } from "./reducer.ts";
 import { Saver } from "./saver.ts";
 
 /**
@@ -36,9 +38,10 @@ export async function fit<L extends Label>(options: FitOptions<L>): Promise<Mode
   const plan = checkFit(options);
   const crew = crewOf("fit", plan.pool);
   const pace = pacer(plan.signal);
+  if (plan.reducer) await checkSame(commonOf(plan), plan.reducer);
   const prepared = await prepare(plan, pace);
   const { checkpoint, resume = false } = plan;
   const { identity } = prepared;
-  const saver = checkpoint && identity && (await Saver.open(checkpoint, identity, resume));
+  const saver = checkpoint && identity && (await Saver.open(checkpoint, identity, resume, plan.reducer));
   return (plan.optimizer === "lbfgs" ? fitLinear : fitBatches)(plan, prepared, crew, pace, saver);
 }

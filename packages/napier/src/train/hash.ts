@@ -33,6 +33,12 @@ export class Hash {
   #c = 0;
   #d = 0;
 
+  /** Begins anew. */
+  reset(): this {
+    this.#filled = this.#length = this.#a = this.#b = this.#c = this.#d = 0;
+    return this;
+  }
+
   add(bytes: Uint8Array): this {
     for (let from = 0; from < bytes.length; ) {
       const end = Math.min(bytes.length, from + STAGE - this.#filled);

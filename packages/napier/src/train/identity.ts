@@ -5,6 +5,7 @@ import type { Identity } from "./checkpoint.ts";
 import { Hash } from "./hash.ts";
 import type { Feature, Label } from "./matrix.ts";
 import type { Model } from "./model.ts";
+import type { Reducer } from "./reducer.ts";
 import type { RawBlock } from "./source.ts";
 
 /** The package's version: another one may train to other bits. */
@@ -15,44 +16,63 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Arra
 
 const textBytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
+/** Hashes of blocks, added as two numbers of 64 bits: the same in any order, and however ranks share the blocks. */
+class BlockHashes {
+  readonly sums = new BigInt64Array(2);
+  readonly #hash = new Hash();
+
+  add(index: number, ...parts: Uint8Array[]): void {
+    this.#hash.reset().add(bytesOf(Float64Array.of(index)));
+    for (const part of parts) this.#hash.add(part);
+    const hex = this.#hash.hex();
+    this.sums[0] += BigInt(`0x${hex.slice(0, 16)}`);
+    this.sums[1] += BigInt(`0x${hex.slice(16)}`);
+  }
+}
+
+const hexOf = (words: BigInt64Array): string =>
+  Array.from(words, (word) => BigInt.asUintN(64, word).toString(16).padStart(16, "0")).join("");
+
 /** Fingerprints of a table's rows, taken block by block: the same however a source cuts its blocks. */
 export class Fingerprint {
-  readonly #x = new Hash();
-  readonly #y = new Hash();
-  readonly #weight = new Hash();
-  /** Labels by when they came first. */
-  readonly #numbers = new Map<Label, number>();
-  #rows = 0;
-  #columns = 0;
-  #isWeighted = false;
+  readonly #x = new BlockHashes();
+  readonly #y = new BlockHashes();
+  readonly #weight = new BlockHashes();
 
-  add({ x, labels, weights, count }: RawBlock): void {
-    this.#rows += count;
-    this.#columns = x.length / count;
-    this.#x.add(bytesOf(x));
+  add({ index, x, labels, weights, count }: RawBlock): void {
+    this.#x.add(index, bytesOf(x));
+    // the block's labels by when they came first in it
     const numbers = new Int32Array(count);
+    const found = new Map<Label, number>();
     for (let i = 0; i < count; i++) {
-      let number = this.#numbers.get(labels[i]);
-      if (number === undefined) {
-        number = this.#numbers.size;
-        this.#numbers.set(labels[i], number);
-      }
+      const label = labels[i];
+      const number = found.get(label) ?? found.size;
+      found.set(label, number);
       numbers[i] = number;
     }
-    this.#y.add(bytesOf(numbers));
-    if (weights === undefined) return;
-    this.#isWeighted = true;
-    this.#weight.add(bytesOf(Float64Array.from(weights)));
+    this.#y.add(index, bytesOf(numbers), textBytes(JSON.stringify([...found.keys()])));
+    if (weights !== undefined) this.#weight.add(index, bytesOf(Float64Array.from(weights)));
   }
 
-  /** In words; nothing may be added after. */
-  identity(x: string, y: string, weight: string): Identity {
-    const labels = textBytes(JSON.stringify([...this.#numbers.keys()]));
-    return {
-      [x]: `${this.#rows} rows of ${this.#columns}, ${this.#x.hex()}`,
-      [y]: this.#y.add(labels).hex(),
-      ...(this.#isWeighted && { [weight]: this.#weight.hex() }),
+  /** In words, of the rows of all ranks. */
+  async identity(
+    rows: number,
+    columns: number,
+    reducer: Reducer | undefined,
+    names: readonly [x: string, y: string, weight: string],
+  ) {
+    const all = [this.#x, this.#y, this.#weight];
+    const sums = BigInt64Array.from(all.flatMap((hashes) => [...hashes.sums]));
+    await reducer?.sum(sums);
+    const [x, y, weight] = all.map((_, k) => hexOf(sums.subarray(2 * k, 2 * k + 2)));
+    const isWeighted = sums[4] !== 0n || sums[5] !== 0n;
+    const [xName, yName, weightName] = names;
+    const identity: Identity = {
+      [xName]: `${rows} rows of ${columns}, ${x}`,
+      [yName]: y,
+      ...(isWeighted && { [weightName]: weight }),
     };
+    return identity;
   }
 }
 
@@ -70,18 +90,13 @@ function modelPrint({ classes, scaling, layers }: Model): string {
  */
 const FREE: readonly string[] = [
   ...["x", "y", "source", "sampleWeight", "validation", "warmStart", "features"],
-  ...["pool", "signal", "onProgress", "checkpoint", "resume", "tolerance", "maxIterations", "epochs"],
+  ...["pool", "reducer", "signal", "onProgress", "checkpoint", "resume", "tolerance", "maxIterations", "epochs"],
   // these stand in `batches`, with their defaults
   ...["batches", ...MINI_BATCH_NAMES],
 ];
 
-/** All that the bits of a training depend on, but for how far it goes. */
-export function identityOf<L extends Label>(
-  plan: ReturnType<typeof checkFit<L>>,
-  classes: readonly L[],
-  features: readonly Feature[],
-  data: Identity,
-): Identity {
+/** The version and the options, but for how far training goes. */
+function optionsIdentity<L extends Label>(plan: ReturnType<typeof checkFit<L>>): Identity {
   const { validation, warmStart, optimizer, batches } = plan;
   const given = Object.entries(plan).filter(([name, value]) => value !== undefined && !FREE.includes(name));
   const { schedule } = batches;
@@ -94,9 +109,45 @@ export function identityOf<L extends Label>(
     ...Object.fromEntries(options.map(([name, value]) => [name, textOf(value)])),
     ...(typeof validation === "number" && { validation: `${validation}` }),
     ...(warmStart && { warmStart: modelPrint(warmStart) }),
-    classes: JSON.stringify(classes),
-    features: JSON.stringify(features),
-    ...data,
+  };
+}
+
+/** All that the bits of a training depend on, but for how far it goes. */
+export function identityOf<L extends Label>(
+  plan: ReturnType<typeof checkFit<L>>,
+  classes: readonly L[],
+  features: readonly Feature[],
+  data: Identity,
+): Identity {
+  const names = { classes: JSON.stringify(classes), features: JSON.stringify(features) };
+  return { ...optionsIdentity(plan), ...names, ...data };
+}
+
+/** What ranks must have in common before they read a row: they make the same calls then, and the same model. */
+export function commonOf<L extends Label>(plan: ReturnType<typeof checkFit<L>>): Identity {
+  const {
+    x,
+    source,
+    validation,
+    features,
+    tolerance,
+    maxIterations,
+    epochs,
+    resume = false,
+    checkpoint,
+    batches,
+  } = plan;
+  const rowsOf = (data: unknown): unknown => {
+    const { x, rows } = (data ?? {}) as { x?: { shape: readonly number[] }; rows?: number };
+    return x?.shape[0] ?? rows;
+  };
+  return {
+    ...optionsIdentity(plan),
+    rows: `${x?.shape[0] ?? source?.rows}`,
+    "validation's rows": `${typeof validation === "object" ? rowsOf(validation) : "none of their own"}`,
+    features: JSON.stringify(features ?? null),
+    ...{ tolerance: `${tolerance}`, maxIterations: `${maxIterations}`, epochs: `${epochs}` },
+    ...{ patience: `${batches.patience}`, resume: `${resume}`, checkpoint: checkpoint ? "kept" : "not kept" },
   };
 }
 

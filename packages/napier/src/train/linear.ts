@@ -6,11 +6,11 @@ import { type Layer, layerSizes } from "./layers.ts";
 import { Lbfgs, type LbfgsState } from "./lbfgs.ts";
 import type { Label } from "./matrix.ts";
 import { Model } from "./model.ts";
-import type { Pace, Prepared } from "./prepare.ts";
+import type { Pace, Prepared, Validation } from "./prepare.ts";
+import type { Reducer } from "./reducer.ts";
 import { Regression } from "./regression.ts";
-import type { Rows } from "./rows.ts";
 import { checkGoal, checkSaved, isCounter, prefixed, type Saver, savedOnAbort, unprefixed } from "./saver.ts";
-import type { Score } from "./score.ts";
+import { BlockScores, type Score } from "./score.ts";
 import { startLayers } from "./warmstart.ts";
 
 /** Of the objective of the classes' shares alone: below it a gradient is measured by this. */
@@ -25,12 +25,15 @@ function layerOf(w: Float64Array, inputs: number, outputs: number, columns: numb
 }
 
 /** NLL and accuracy of the rows, or of those that are held. */
-async function scoreModel<L extends Label>(model: Model<L>, rows: Rows, heldOnly: boolean, pace: Pace): Promise<Score> {
+async function scoreModel<L extends Label>(
+  model: Model<L>,
+  { rows, heldOnly, blocks, range }: Validation<L>,
+  reducer: Reducer | undefined,
+  pace: Pace,
+): Promise<Score> {
   const { inputs, classes } = model;
-  let loss = 0;
-  let correct = 0;
-  let done = 0;
-  for await (const { x, targets, held, count } of rows.blocks()) {
+  const sums = new BlockScores(blocks, range.first, reducer);
+  for await (const { index, x, targets, held, count } of rows.blocks()) {
     const chosen = Array.from({ length: count }, (_, i) => i).filter((i) => !heldOnly || held?.[i] === 1);
     if (chosen.length === 0) continue;
     const data = new Float32Array(chosen.length * inputs);
@@ -39,12 +42,10 @@ async function scoreModel<L extends Label>(model: Model<L>, rows: Rows, heldOnly
     });
     const labels = chosen.map((row) => classes[targets[row]]);
     const score = model.evaluate({ data, shape: [chosen.length, inputs] }, labels);
-    loss += score.nll * score.rows;
-    correct += Math.round(score.accuracy * score.rows);
-    done += score.rows;
+    sums.add(index, score.nll * score.rows, Math.round(score.accuracy * score.rows), score.rows);
     await pace();
   }
-  return { nll: loss / done, accuracy: correct / done };
+  return sums.total();
 }
 
 /** With the tolerance that it was reached under: no iteration before it had met that. */
@@ -91,9 +92,9 @@ export async function fitLinear<L extends Label>(
   pace: Pace,
   saver: Saver | undefined,
 ): Promise<Model<L>> {
-  const { C, maxIterations, onProgress, warmStart, seed, signal, resume } = plan;
+  const { C, maxIterations, onProgress, warmStart, seed, signal, resume, reducer } = plan;
   if (saver?.state) checkReached(saver.state, maxIterations, plan.tolerance);
-  const { classes, features, columns: inputs, training, rows, weight, classWeight, validation, scaling } = prepared;
+  const { classes, features, columns: inputs, training, range, weight, classWeight, validation, scaling } = prepared;
   const began = performance.now();
   const shares = classWeight.map((sum) => sum / weight);
   // two classes are one row in scikit-learn, the difference: its square is twice the sum of both rows' squares
@@ -102,7 +103,9 @@ export async function fitLinear<L extends Label>(
     inputs,
     classes: classes.length,
     scaling,
-    rows,
+    blocks: prepared.counts.length,
+    ownBlocks: range.end - range.first,
+    reducer,
     weight,
     shares,
     penalty,
@@ -161,7 +164,7 @@ export async function fitLinear<L extends Label>(
     };
     await savedOnAbort(saver, signal, save, run);
     const model = modelAt(search.w);
-    const held = validation && (await scoreModel(model, validation.rows, validation.heldOnly, pace));
+    const held = validation && (await scoreModel(model, validation, reducer, pace));
     onProgress?.({
       ...{ kind: "end", iterations: search.iteration, converged: search.gradientNorm <= tolerance() },
       ...state(),

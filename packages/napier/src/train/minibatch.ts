@@ -136,6 +136,7 @@ export async function fitBatches<L extends Label>(
   saver: Saver | undefined,
 ): Promise<Model<L>> {
   const { training, counts } = prepared;
+  if (plan.reducer) throw rangeError("fit", "reducer", 'optimizer "lbfgs"', plan.optimizer);
   if (!training.isRandom) {
     const todo = 'optimizer "lbfgs" needs none';
     throw rangeError("fit", "source", "a block(index) method for mini-batches", words("none"), todo);

@@ -3,6 +3,7 @@ import type { MiniBatchOptions } from "./batchoptions.ts";
 import type { Labels } from "./labels.ts";
 import type { Feature, Label, Matrix } from "./matrix.ts";
 import type { Model } from "./model.ts";
+import type { Reducer } from "./reducer.ts";
 import type { Scaling } from "./scale.ts";
 import type { Score } from "./score.ts";
 import type { Source } from "./source.ts";
@@ -53,6 +54,12 @@ export interface FitSettings<L extends Label = Label> extends MiniBatchOptions {
   features?: readonly Feature[];
   /** Threads to train on, from `createPool`; steps too small to gain stay on the caller's. */
   pool?: Pool;
+  /**
+   * Other processes that train the same model: each calls `fit` with the same options and rows, reads its own share of the
+   * rows, and gets the model that one process alone would have made, bit by bit. A source needs `rows` and `block`. An error of
+   * one rank is told on that rank: end the process, so that the others end. Only rank 0 writes checkpoints.
+   */
+  reducer?: Reducer;
   /** Saves all that training needs to go on, between two batches or iterations. */
   checkpoint?: CheckpointOptions;
   /**

@@ -4,9 +4,19 @@ import type { Identity } from "./checkpoint.ts";
 import { ExactSum } from "./exactsum.ts";
 import { Fingerprint, identityOf } from "./identity.ts";
 import { checkValues, type Feature, type Label } from "./matrix.ts";
+import { batchParts, gatherJson, ownBlocks, type Reducer } from "./reducer.ts";
 import { holder, Rows } from "./rows.ts";
 import { type Scaling, scalingOf } from "./scale.ts";
-import { checkWeightValues, type Look, type Source, type Table, tableFrom, tableOf } from "./source.ts";
+import { BLOCK, heldCount } from "./shuffle.ts";
+import {
+  type BlockRange,
+  checkWeightValues,
+  type Look,
+  type Source,
+  type Table,
+  tableFrom,
+  tableOf,
+} from "./source.ts";
 
 export type Pace = () => Promise<void>;
 
@@ -23,6 +33,14 @@ export function pacer(signal: AbortSignal | undefined): Pace {
   };
 }
 
+export interface Validation<L extends Label> {
+  readonly rows: Rows<L>;
+  /** Of all ranks. */
+  readonly blocks: number;
+  readonly range: BlockRange;
+  readonly heldOnly: boolean;
+}
+
 export interface Prepared<L extends Label> {
   readonly classes: readonly L[];
   readonly features: readonly Feature[];
@@ -36,8 +54,10 @@ export interface Prepared<L extends Label> {
   /** What the training rows count together, and those of each class. */
   readonly weight: number;
   readonly classWeight: Float64Array;
+  /** The blocks that this process reads. */
+  readonly range: BlockRange;
   /** What to compute the validation score on, where there is one, and whether only held rows of it. */
-  readonly validation: { readonly rows: Rows<L>; readonly heldOnly: boolean } | undefined;
+  readonly validation: Validation<L> | undefined;
   readonly scaling: Scaling;
   /** What a checkpoint's training must have in common with this one, where checkpoints are asked for. */
   readonly identity: Identity | undefined;
@@ -53,36 +73,72 @@ interface Survey<L extends Label> {
   readonly weights: ReadonlyMap<L, number>;
 }
 
-/** Reads everything once and checks every number. */
-async function survey<L extends Label>(
-  table: Table<L>,
-  argument: { x: string; weight: string },
-  featuresOf: (columns: number) => readonly Feature[],
-  held: ((block: number, count: number) => Uint8Array) | undefined,
-  print: Fingerprint | undefined,
-  pace: Pace,
-): Promise<Survey<L>> {
+/** What `survey` needs to know. */
+interface Reading {
+  /** How messages name what is read. */
+  readonly names: { readonly x: string; readonly y: string; readonly weight: string };
+  readonly featuresOf: (columns: number) => readonly Feature[];
+  /** The fraction that is held for validation, and which rows these are. */
+  readonly fraction?: number | undefined;
+  readonly held?: ((block: number, count: number) => Uint8Array) | undefined;
+  readonly print: Fingerprint | undefined;
+  /** The blocks that are read; all by default. */
+  readonly range: BlockRange | undefined;
+  readonly reducer: Reducer | undefined;
+  readonly pace: Pace;
+}
+
+/** What a rank tells the others about its rows. */
+interface Told<L> {
+  readonly columns: number;
+  readonly sums: readonly (readonly [label: L, sum: string])[];
+}
+
+/** Adds what the other ranks have found. Returns the columns. */
+async function mergeSums<L extends Label>(
+  sums: Map<L, ExactSum>,
+  columns: number,
+  name: string,
+  reducer: Reducer,
+): Promise<number> {
+  const own: Told<L> = { columns, sums: [...sums].map(([label, sum]) => [label, sum.save()]) };
+  const all = await gatherJson(own, reducer);
+  all.forEach((told, rank) => {
+    if (rank === reducer.rank) return;
+    for (const [label, saved] of told.sums) {
+      const sum = sums.get(label) ?? new ExactSum();
+      sum.merge(saved);
+      sums.set(label, sum);
+    }
+  });
+  // a rank without rows has seen no columns
+  const widths = all.map((told) => told.columns).filter((width) => width > 0);
+  const wide = widths.find((width) => width !== widths[0]);
+  if (wide !== undefined) throw rangeError("fit", name, `${widths[0]} columns on all ranks`, words(`${wide} too`));
+  return widths[0] ?? 0;
+}
+
+/** Reads everything once, each rank its own rows, and checks every number. */
+async function survey<L extends Label>(table: Table<L>, reading: Reading): Promise<Survey<L>> {
+  const { names, featuresOf, fraction, held, print, range, reducer, pace } = reading;
   const caller: Caller = "fit";
   const sums = new Map<L, ExactSum>();
-  const counts: number[] = [];
   let rows = 0;
   let columns = 0;
   const look: Look = (x, weight, first) => {
-    checkValues(caller, argument.x, x, featuresOf(x.shape[1]), first);
-    if (weight) checkWeightValues(caller, argument.weight, weight, first);
+    checkValues(caller, names.x, x, featuresOf(x.shape[1]), first);
+    if (weight) checkWeightValues(caller, names.weight, weight, first);
   };
-  for await (const block of table.blocks(look)) {
+  for await (const block of table.blocks(look, range)) {
     const { index, count, x, labels, weights } = block;
     print?.add(block);
     rows += count;
     columns = x.length / count;
     const left = held?.(index, count);
-    let kept = 0;
     const here = new Map<L, number>();
     for (let i = 0; i < count; i++) {
       const label = labels[i] as L;
       const weight = left?.[i] === 1 ? 0 : (weights?.[i] ?? 1);
-      kept += left?.[i] === 1 ? 0 : 1;
       here.set(label, (here.get(label) ?? 0) + weight);
     }
     for (const [label, weight] of here) {
@@ -90,9 +146,16 @@ async function survey<L extends Label>(
       sum.add(weight);
       sums.set(label, sum);
     }
-    counts.push(kept);
     await pace();
   }
+  if (reducer) {
+    columns = await mergeSums(sums, columns, names.x, reducer);
+    rows = table.rows as number;
+  }
+  const counts = Array.from({ length: Math.ceil(rows / BLOCK) }, (_, block) => {
+    const count = Math.min(BLOCK, rows - block * BLOCK);
+    return count - (fraction === undefined ? 0 : heldCount(block, count, fraction));
+  });
   const labels = [...sums.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   // −0 counts as 0
   const weights = new Map(labels.map((label) => [label, (sums.get(label) as ExactSum).value()]));
@@ -126,19 +189,33 @@ function features(given: readonly Feature[] | undefined, columns: number): reado
   return given;
 }
 
+/** The blocks of a table that this rank reads; undefined where there are no ranks. */
+function rangeOf(table: Table, name: string, parts: number | undefined, reducer: Reducer | undefined) {
+  if (reducer === undefined) return undefined;
+  const { rows } = table;
+  if (rows !== undefined && table.block !== undefined) return ownBlocks(reducer, rows, parts);
+  throw rangeError("fit", name, "a source with rows and block(index) beside a reducer", words("another"));
+}
+
+const allOf = (blocks: number, range: BlockRange | undefined): BlockRange => range ?? { first: 0, end: blocks };
+
 /** Classes, the rows on either side, what each counts, and the scaling that the training rows ask for. */
 export async function prepare<L extends Label>(plan: ReturnType<typeof checkFit<L>>, pace: Pace): Promise<Prepared<L>> {
-  const { x, y, source, sampleWeight, validation, seed, scale } = plan;
+  const { x, y, source, sampleWeight, validation, seed, scale, reducer } = plan;
   const inMemory = x !== undefined && y !== undefined;
   const table = inMemory ? tableOf(x, y, sampleWeight) : tableFrom("fit", source as Source<L>);
   const names = inMemory
     ? { x: "x", y: "y", weight: "sampleWeight" }
     : { x: "source's x", y: "source's y", weight: "source's weight" };
-  const held = typeof validation === "number" ? holder(validation, seed) : undefined;
+  const parts = plan.optimizer === "lbfgs" ? undefined : batchParts(plan.batchSize, table.rows ?? 0);
+  const range = rangeOf(table, "source", parts, reducer);
+  const fraction = typeof validation === "number" ? validation : undefined;
+  const held = fraction === undefined ? undefined : holder(fraction, seed);
   const newPrint = (): Fingerprint | undefined => (plan.checkpoint ? new Fingerprint() : undefined);
   const print = newPrint();
-  const ownPrint = newPrint();
-  const found = await survey(table, names, (columns) => features(plan.features, columns), held, print, pace);
+  const featuresOf = (columns: number): readonly Feature[] => features(plan.features, columns);
+  const common = { featuresOf, reducer, pace };
+  const found = await survey(table, { ...common, names, fraction, held, print, range });
   const { rows, columns, counts, weights } = found;
   if (rows === 0) throw rangeError("fit", names.x, "at least 1 row", 0);
   if (columns === 0) throw rangeError("fit", names.x, "at least 1 feature", 0);
@@ -146,7 +223,7 @@ export async function prepare<L extends Label>(plan: ReturnType<typeof checkFit<
     throw rangeError("fit", names.y, "at least 2 classes", words(`only ${JSON.stringify([...weights.keys()][0])}`));
   }
   const kept = counts.reduce((sum, count) => sum + count, 0);
-  if (typeof validation === "number" && (kept === 0 || kept === rows)) {
+  if (fraction !== undefined && (kept === 0 || kept === rows)) {
     const got = words(`${rows - kept} of ${rows} rows`);
     throw rangeError("fit", "validation", "a fraction that leaves rows on both sides", got);
   }
@@ -157,34 +234,38 @@ export async function prepare<L extends Label>(plan: ReturnType<typeof checkFit<
   if (!(weight > 0 && weight < Infinity)) {
     throw rangeError("fit", sampleWeight ? "sampleWeight" : "classWeight", "weights with a sum above 0", weight);
   }
-  const training = new Rows(table, { classes, classWeights, held }, "fit", names.y);
-  let score: Prepared<L>["validation"] = held && { rows: training, heldOnly: true };
+  const training = new Rows(table, { classes, classWeights, held }, "fit", names.y, range);
+  const blocks = counts.length;
+  const own = allOf(blocks, range);
+  const named = featuresOf(columns);
+  let score: Validation<L> | undefined = held && { rows: training, blocks, range: own, heldOnly: true };
+  let prints = await print?.identity(rows, columns, reducer, ["x", "y", "weight"]);
   if (typeof validation === "object") {
     const isTable = "x" in validation;
-    const own = isTable
+    const other = isTable
       ? tableOf(validation.x, validation.y, undefined)
       : tableFrom<L>("fit", validation as Source<L>, columns);
     const argument = isTable ? "validation.x" : "validation's x";
-    const seen = await survey(
-      own,
-      { x: argument, weight: argument },
-      (n) => features(plan.features, n),
-      undefined,
-      ownPrint,
-      pace,
-    );
+    const names = { x: argument, y: isTable ? "validation.y" : "validation's y", weight: argument };
+    const range = rangeOf(other, "validation", undefined, reducer);
+    const print = newPrint();
+    const seen = await survey(other, { ...common, names, print, range });
     if (seen.rows === 0) throw rangeError("fit", argument, "at least 1 row", 0);
-    const held = new Rows(own, { classes }, "fit", isTable ? "validation.y" : "validation's y");
-    for await (const _ of held.blocks()) await pace(); // a label of no class is found before training begins
-    score = { rows: held, heldOnly: false };
+    const rows = new Rows(other, { classes }, "fit", names.y, range);
+    for await (const _ of rows.blocks()) await pace(); // a label of no class is found before training begins
+    const blocks = seen.counts.length;
+    score = { rows, blocks, range: allOf(blocks, range), heldOnly: false };
+    const more = await print?.identity(seen.rows, columns, reducer, [
+      "validation.x",
+      "validation.y",
+      "validation.weight",
+    ]);
+    prints = prints && { ...prints, ...more };
   }
-  const named = features(plan.features, columns);
-  const own = score?.heldOnly === false && ownPrint?.identity("validation.x", "validation.y", "validation.weight");
-  const prints = print && { ...print.identity("x", "y", "weight"), ...own };
   return {
-    ...{ classes, features: named, columns, training, counts, rows, weight, classWeight },
+    ...{ classes, features: named, columns, training, counts, rows, weight, classWeight, range: own },
     identity: prints && identityOf(plan, classes, named, prints),
     validation: score,
-    scaling: await scalingOf(training, columns, scale, pace),
+    scaling: await scalingOf(training, { columns, rows: kept, blocks }, scale, reducer, pace),
   };
 }

@@ -2,10 +2,11 @@ import type { Crew, Place } from "../crew.ts";
 import { linear } from "../linear.ts";
 import type { Call } from "../thread.ts";
 import type { Space } from "../wasm.ts";
-import { ExactSum } from "./exactsum.ts";
+import { BlockSums, powerOfTwo } from "./blocksums.ts";
 import type { Evaluation } from "./lbfgs.ts";
 import { call } from "./mlp.ts";
 import type { Pace } from "./prepare.ts";
+import type { Reducer } from "./reducer.ts";
 import type { RowBlock, Rows } from "./rows.ts";
 import type { Scaling } from "./scale.ts";
 import { BLOCK } from "./shuffle.ts";
@@ -25,13 +26,6 @@ export function pieceRows(inputs: number): number {
   return rows;
 }
 
-/** 2^n for n in f64's normal range. */
-function powerOfTwo(n: number): number {
-  const word = new DataView(new ArrayBuffer(8));
-  word.setUint32(0, (n + 1023) << 20);
-  return word.getFloat64(0);
-}
-
 /** The least n with value ≤ 2^n. */
 function ceilLog2(value: number): number {
   let n = 0;
@@ -44,8 +38,10 @@ export interface Problem {
   readonly inputs: number;
   readonly classes: number;
   readonly scaling: Scaling;
-  /** Rows of the training, those held included. */
-  readonly rows: number;
+  /** Blocks of the training: of all ranks, and those that are read here. */
+  readonly blocks: number;
+  readonly ownBlocks: number;
+  readonly reducer: Reducer | undefined;
   /** What the rows that are not held count together. */
   readonly weight: number;
   /** The share of that weight that each class has. */
@@ -74,7 +70,7 @@ type Areas = Record<
  * Sums do not depend on their order: a piece's gradient is one f64 sum, quantised once to int64 in units q_k of its
  * input k, and integers are associative. |Σ_i g_ic·x_ik| ≤ B_k = Σ_i w_i·|x_ik|, because no |g_ic| is above w_i; so with
  * q_k = 2^(⌈log₂ B_k⌉ − 62) nothing overflows, and each piece is off by half a q_k: for 2^14 pieces together by 2^-49·B_k.
- * Losses of pieces are added exactly.
+ * Losses of pieces are added as BlockSums are.
  */
 export class Regression {
   readonly columns: number;
@@ -103,8 +99,8 @@ export class Regression {
     this.#crew = crew;
     this.columns = classes + (classes % 2);
     this.#pieceRows = pieceRows(inputs);
-    const pieces = Math.ceil(problem.rows / BLOCK) * (BLOCK / this.#pieceRows);
-    this.#stripes = Math.min(pieces, crew ? STRIPES * crew.threads : 1);
+    const pieces = problem.ownBlocks * (BLOCK / this.#pieceRows);
+    this.#stripes = Math.max(1, Math.min(pieces, crew ? STRIPES * crew.threads : 1));
     this.#isResident = pieces * this.#pieceRows * inputs * 4 <= RESIDENT_BYTES;
     this.#slots = this.#isResident ? pieces : this.#stripes * 4;
     this.#place = crew?.addPlace();
@@ -191,21 +187,37 @@ export class Regression {
 
   /** Reads the rows once for the units of the sums. Returns a guess of the inverse Hessian's diagonal. */
   async prepare(pace: Pace): Promise<Float64Array> {
-    const { inputs, weight, shares, penalty } = this.#problem;
+    const { inputs, weight, shares, penalty, blocks, reducer } = this.#problem;
     const { x, weights, center, factor, w, sums } = this.#at;
     const space = this.#space;
     // the places of the parameters and of their sums, until they come
     const areas = [w, w + inputs * 8, sums];
-    for (const address of areas) space.f64.fill(0, address / 8, address / 8 + inputs);
+    const all = areas.map(() => new BlockSums(inputs));
+    let left = BLOCK / this.#pieceRows;
+    const clear = (): void => {
+      for (const address of areas) space.f64.fill(0, address / 8, address / 8 + inputs);
+    };
+    const endBlock = (): void => {
+      for (const [n, address] of areas.entries()) all[n].add(space.f64.slice(address / 8, address / 8 + inputs));
+      clear();
+      left = BLOCK / this.#pieceRows;
+    };
+    clear();
     await this.#pass((first, end, meanwhile) => {
       for (let slot = first; slot < end; slot++) {
         const row = slot * this.#pieceRows;
         const from = [x + row * inputs * 4, weights + row * 8, center, factor];
         call(space, [["regression_moments", [...areas, ...from, this.#counts[slot], inputs]]]);
+        if (--left === 0) endBlock();
       }
       return meanwhile();
     }, pace);
-    const [sizes, squares, totals] = areas.map((address) => space.f64.slice(address / 8, address / 8 + inputs));
+    if (left < BLOCK / this.#pieceRows) endBlock();
+    const [sizes, squares, totals] = [
+      await all[0].total(blocks, reducer),
+      await all[1].total(blocks, reducer),
+      await all[2].total(blocks, reducer),
+    ];
     this.#quanta = new Float64Array(inputs + 1);
     for (let k = 0; k <= inputs; k++) {
       // twice the bound: its own sum is rounded
@@ -239,43 +251,53 @@ export class Regression {
 
   /** Value and gradient at these parameters. */
   async evaluate(w: Float64Array, pace: Pace): Promise<Evaluation> {
-    const { inputs, classes, weight, penalty } = this.#problem;
+    const { inputs, classes, weight, penalty, blocks, reducer } = this.#problem;
     const { columns } = this;
     const length = (inputs + 1) * columns;
     this.#space.f64.set(this.shifted(w, -1), this.#at.w / 8);
     this.#space.f64.fill(0, this.#at.sums / 8, this.#at.sums / 8 + this.#stripes * length);
-    const loss = new ExactSum();
+    const losses = new BlockSums(1);
     await this.#pass(async (first, end, meanwhile) => {
       await this.#run(first, end, meanwhile);
       const from = this.#at.losses / 8;
-      for (let slot = first; slot < end; slot++) loss.add(this.#space.f64[from + slot]);
+      for (let slot = first; slot < end; slot++) losses.add(this.#space.f64.slice(from + slot, from + slot + 1));
     }, pace);
+    const pieces = blocks * (BLOCK / this.#pieceRows);
+    const [loss] = await losses.total(pieces, reducer);
+    const words = await this.#totals();
     const gradient = new Float64Array(length);
     let square = 0;
     for (let k = inputs; k >= 0; k--) {
       for (let j = 0; j < classes; j++) {
         const at = k * columns + j;
-        gradient[at] = (this.#sum(at) * this.#quanta[k]) / weight;
+        gradient[at] = ((words[2 * at + 1] * WORD + (words[2 * at] >>> 0)) * this.#quanta[k]) / weight;
         if (k === inputs) continue;
         gradient[at] += penalty * w[at] - this.#means[k] * gradient[inputs * columns + j];
         square += w[at] * w[at];
       }
     }
-    return { value: loss.value() / weight + (penalty / 2) * square, gradient };
+    return { value: loss / weight + (penalty / 2) * square, gradient };
   }
 
-  /** The integers of all stripes, added: exact until the last addition. */
-  #sum(at: number): number {
+  /** The integers of all stripes, and of all ranks, by words: low ones first. */
+  async #totals(): Promise<Int32Array> {
     const length = (this.#problem.inputs + 1) * this.columns;
     const { i32 } = this.#space;
-    let high = 0;
-    let low = 0;
-    for (let stripe = 0; stripe < this.#stripes; stripe++) {
-      const word = this.#at.sums / 4 + 2 * (stripe * length + at);
-      low += i32[word] >>> 0;
-      high += i32[word + 1];
+    const totals = new BigInt64Array(length);
+    const words = new Int32Array(totals.buffer);
+    for (let at = 0; at < 2 * length; at += 2) {
+      let low = 0;
+      let high = 0;
+      for (let stripe = 0; stripe < this.#stripes; stripe++) {
+        const word = this.#at.sums / 4 + 2 * stripe * length + at;
+        low += i32[word] >>> 0;
+        high += i32[word + 1];
+      }
+      words[at] = low; // its lower 32 bits
+      words[at + 1] = high + Math.floor(low / WORD);
     }
-    return high * WORD + low;
+    await this.#problem.reducer?.sum(totals);
+    return words;
   }
 
   /** The pieces in the slots, a stripe of them each task. */

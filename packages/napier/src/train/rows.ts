@@ -1,7 +1,7 @@
 import { type Caller, rangeError, words } from "../check.ts";
 import type { Label } from "./matrix.ts";
 import { BLOCK, heldRows } from "./shuffle.ts";
-import type { Look, RawBlock, Table } from "./source.ts";
+import type { BlockRange, Look, RawBlock, Table } from "./source.ts";
 
 /** A block as training reads it. */
 export interface RowBlock {
@@ -35,9 +35,14 @@ export class Rows<L extends Label = Label> {
   readonly #index: ReadonlyMap<Label, number>;
   readonly #caller: Caller;
   readonly #name: string;
+  readonly #range: BlockRange | undefined;
 
-  /** @param name  of the labels, for messages */
-  constructor(table: Table<L>, encoding: Encoding<L>, caller: Caller, name: string) {
+  /**
+   * @param name  of the labels, for messages
+   * @param range  of the blocks that are read; all by default
+   */
+  constructor(table: Table<L>, encoding: Encoding<L>, caller: Caller, name: string, range?: BlockRange) {
+    this.#range = range;
     this.isRandom = table.block !== undefined;
     this.#table = table;
     this.#encoding = encoding;
@@ -65,9 +70,9 @@ export class Rows<L extends Label = Label> {
     return { index, count, x, targets, weights: each, held: held?.(index, count) };
   }
 
-  /** All blocks in order. */
+  /** All blocks in order, or those of the range. */
   async *blocks(look?: Look): AsyncGenerator<RowBlock> {
-    for await (const block of this.#table.blocks(look)) yield this.#encode(block);
+    for await (const block of this.#table.blocks(look, this.#range)) yield this.#encode(block);
   }
 
   async block(index: number): Promise<RowBlock> {

@@ -1,10 +1,28 @@
 import { stateError } from "../check.ts";
 import type { Identity, TrainingState } from "./checkpoint.ts";
 import type { CheckpointOptions } from "./options.ts";
-import { Checkpoints } from "./store.ts";
+import { gather, type Reducer } from "./reducer.ts";
+import { type CheckpointStore, Checkpoints } from "./store.ts";
 
 /** Seconds between two saves. */
 const EVERY = 30;
+
+/** Rank 0's store: it alone reads and writes, and what it has read is told to all. */
+function sharedStore(store: CheckpointStore, reducer: Reducer): CheckpointStore {
+  const isFirst = reducer.rank === 0;
+  return {
+    read: async (name) => {
+      const bytes = isFirst ? await store.read(name) : undefined;
+      const told = Uint8Array.of(bytes ? 1 : 0);
+      const [found] = await gather(told, reducer);
+      const [content] = await gather(bytes ?? new Uint8Array(0), reducer);
+      return found[0] === 1 ? content : undefined;
+    },
+    write: async (name, bytes) => {
+      if (isFirst) await store.write(name, bytes);
+    },
+  };
+}
 
 /** A training's checkpoints: where it goes on, and when they are written. Time decides when, and nothing else. */
 export class Saver {
@@ -28,8 +46,13 @@ export class Saver {
   }
 
   /** @throws {Error} with `resume`, there are checkpoints and none is good; without, there are some */
-  static async open({ store, every = EVERY }: CheckpointOptions, identity: Identity, resume: boolean): Promise<Saver> {
-    const checkpoints = new Checkpoints(store, identity);
+  static async open(
+    { store, every = EVERY }: CheckpointOptions,
+    identity: Identity,
+    resume: boolean,
+    reducer: Reducer | undefined,
+  ): Promise<Saver> {
+    const checkpoints = new Checkpoints(reducer ? sharedStore(store, reducer) : store, identity);
     if (resume) return new Saver(checkpoints, every, await checkpoints.load());
     await checkpoints.checkEmpty();
     return new Saver(checkpoints, every);

@@ -1,3 +1,5 @@
+import { BlockSums } from "./blocksums.ts";
+import type { Reducer } from "./reducer.ts";
 import type { Rows } from "./rows.ts";
 
 /** x → (x − center)·factor, each step rounded to f32. */
@@ -7,32 +9,40 @@ export interface Scaling {
   readonly factor: Float32Array;
 }
 
-/** Calls `each` with every training row's data and where it starts in it, and `end` after each block. */
-type Walk = (each: (data: Float32Array, from: number) => void, end?: () => void) => Promise<void>;
+/** The training rows that are read here; how many there are in all, and in how many blocks. */
+interface Walk {
+  readonly columns: number;
+  readonly rows: number;
+  readonly blocks: number;
+  readonly reducer: Reducer | undefined;
+  /** Calls `each` with every row's data and where it starts in it, and `end` after each block. */
+  readonly walk: (each: (data: Float32Array, from: number) => void, end?: () => void) => Promise<void>;
+}
 
 /** Adds a row's terms to the sums. */
 type AddRow = (sums: Float64Array, data: Float32Array, from: number) => void;
 
-/** Mean over the rows: sums over the rows of a block, then over the blocks in order, so that a stream of blocks gives the same bits. */
-async function meanOf(walk: Walk, rows: () => number, columns: number, add: AddRow): Promise<Float64Array> {
-  const total = new Float64Array(columns);
-  const partial = new Float64Array(columns);
+/** Mean over the rows: sums over the rows of each block, then over the blocks. */
+async function meanOf({ columns, rows, blocks, reducer, walk }: Walk, add: AddRow): Promise<Float64Array> {
+  const sums = new BlockSums(columns);
+  let partial = new Float64Array(columns);
   await walk(
     (data, from) => add(partial, data, from),
     () => {
-      for (let j = 0; j < columns; j++) total[j] += partial[j];
-      partial.fill(0);
+      sums.add(partial);
+      partial = new Float64Array(columns);
     },
   );
-  return total.map((sum) => sum / rows());
+  return (await sums.total(blocks, reducer)).map((sum) => sum / rows);
 }
 
 /** Mean and (population) standard deviation of each column. A constant column's sums are exact up to 2^29 rows: it gets 0. */
-async function standard(walk: Walk, rows: () => number, columns: number): Promise<Float64Array[]> {
-  const mean = await meanOf(walk, rows, columns, (sums, data, from) => {
+async function standard(rows: Walk): Promise<Float64Array[]> {
+  const { columns } = rows;
+  const mean = await meanOf(rows, (sums, data, from) => {
     for (let j = 0; j < columns; j++) sums[j] += data[from + j];
   });
-  const variance = await meanOf(walk, rows, columns, (sums, data, from) => {
+  const variance = await meanOf(rows, (sums, data, from) => {
     for (let j = 0; j < columns; j++) {
       const deviation = data[from + j] - mean[j];
       sums[j] += deviation * deviation;
@@ -41,18 +51,29 @@ async function standard(walk: Walk, rows: () => number, columns: number): Promis
   return [mean, variance.map(Math.sqrt)];
 }
 
+/** The largest of all ranks' numbers. As integers f32 have their own order, once the negative ones are turned round. */
+async function largestOf(values: Float32Array, reducer: Reducer | undefined): Promise<Float32Array> {
+  if (reducer === undefined) return values;
+  const turned = (bits: number): number => bits ^ ((bits >> 31) & 0x7fffffff);
+  const ordered = new Int32Array(values.buffer.slice(0)).map(turned);
+  await reducer.max(ordered);
+  return new Float32Array(ordered.map(turned).buffer);
+}
+
 /** Least value and range of each column. */
-async function minmax(walk: Walk, columns: number): Promise<Float64Array[]> {
-  const least = new Float64Array(columns).fill(Infinity);
-  const largest = new Float64Array(columns).fill(-Infinity);
+async function minmax({ columns, reducer, walk }: Walk): Promise<Float64Array[]> {
+  const largest = new Float32Array(columns).fill(-Infinity);
+  const lowest = new Float32Array(columns).fill(-Infinity); // of the negated numbers
   await walk((data, from) => {
     for (let j = 0; j < columns; j++) {
       const value = data[from + j];
-      if (value < least[j]) least[j] = value;
+      if (-value > lowest[j]) lowest[j] = -value;
       if (value > largest[j]) largest[j] = value;
     }
   });
-  return [least, largest.map((value, j) => value - least[j])];
+  // +0, so that it does not matter which zero came first
+  const least = Float64Array.from(await largestOf(lowest, reducer), (value) => 0 - value);
+  return [least, Float64Array.from(await largestOf(largest, reducer), (value, j) => value - least[j])];
 }
 
 /**
@@ -60,27 +81,23 @@ async function minmax(walk: Walk, columns: number): Promise<Float64Array[]> {
  * and standard deviation 1, "minmax" gives 0 to 1. A column without spread keeps its unit: factor 1.
  */
 export async function scalingOf(
-  rows: Pick<Rows, "blocks">,
-  columns: number,
+  training: Pick<Rows, "blocks">,
+  shape: Pick<Walk, "columns" | "rows" | "blocks">,
   kind: Scaling["kind"],
+  reducer: Reducer | undefined,
   pace: () => Promise<void>,
 ): Promise<Scaling> {
+  const { columns } = shape;
   const factor = new Float32Array(columns).fill(1);
   if (kind === "none") return { kind, center: new Float32Array(columns), factor };
-  let seen = 0;
-  const walk: Walk = async (each, end) => {
-    seen = 0;
-    for await (const { x, count, held } of rows.blocks()) {
-      for (let i = 0; i < count; i++) {
-        if (held?.[i] === 1) continue;
-        each(x, i * columns);
-        seen++;
-      }
+  const walk: Walk["walk"] = async (each, end) => {
+    for await (const { x, count, held } of training.blocks()) {
+      for (let i = 0; i < count; i++) if (held?.[i] !== 1) each(x, i * columns);
       end?.();
       await pace();
     }
   };
-  const [center, spread] = kind === "minmax" ? await minmax(walk, columns) : await standard(walk, () => seen, columns);
+  const [center, spread] = await (kind === "minmax" ? minmax : standard)({ ...shape, reducer, walk });
   spread.forEach((width, j) => {
     const inverse = Math.fround(1 / width);
     // a spread so small that its inverse leaves f32 counts as none

@@ -1,5 +1,6 @@
 import { copyRow, type Matrix } from "./matrix.ts";
 import type { Network } from "./mlp.ts";
+import { ofAllBlocks, type Reducer } from "./reducer.ts";
 import type { RowBlock } from "./rows.ts";
 
 /** Rows whose losses are summed before the sums are: the same for every batch size, so NLLs have the same bits. */
@@ -8,6 +9,44 @@ export const SCORE_ROWS = 256;
 export interface Score {
   readonly nll: number;
   readonly accuracy: number;
+}
+
+/** Losses and hits by block, added in the order of the blocks, whichever rank has them. */
+export class BlockScores {
+  readonly #reducer: Reducer | undefined;
+  readonly #first: number;
+  readonly #blocks: number;
+  readonly #own: number[] = [];
+  #rows = 0;
+  #correct = 0;
+
+  /**
+   * @param blocks  of all ranks
+   * @param first  the first one of this rank
+   */
+  constructor(blocks: number, first: number, reducer: Reducer | undefined) {
+    this.#blocks = blocks;
+    this.#first = first;
+    this.#reducer = reducer;
+  }
+
+  /** Blocks come in order; one without rows may be left out. */
+  add(block: number, loss: number, correct: number, rows: number): void {
+    while (this.#own.length < block - this.#first) this.#own.push(0);
+    this.#own.push(loss);
+    this.#correct += correct;
+    this.#rows += rows;
+  }
+
+  async total(): Promise<Score> {
+    const counts = BigInt64Array.of(BigInt(this.#rows), BigInt(this.#correct));
+    await this.#reducer?.sum(counts);
+    const losses = await ofAllBlocks(Float64Array.from(this.#own), this.#first, this.#blocks, this.#reducer);
+    let loss = 0;
+    for (const each of losses) loss += each;
+    const rows = Number(counts[0]);
+    return { nll: loss / rows, accuracy: Number(counts[1]) / rows };
+  }
 }
 
 /** Puts rows first … of a matrix at the network's entrance. */

@@ -27,6 +27,12 @@ export function allRows(count: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from({ length: count }, (_, i) => i);
 }
 
+/** How many rows of a block are held. */
+export function heldCount(block: number, count: number, fraction: number): number {
+  const first = block * BLOCK;
+  return Math.round((first + count) * fraction) - Math.round(first * fraction);
+}
+
 /**
  * Which rows of a block of 4,096 `fit` holds for validation, given as a fraction. Every block gives its share, chosen by
  * the seed and the block's number alone; the shares add up to round(rows·fraction).
@@ -42,8 +48,7 @@ export function allRows(count: number): Uint32Array<ArrayBuffer> {
  * held.reduce((sum, row) => sum + row, 0); // 2
  */
 export function heldRows(block: number, count: number, fraction: number, seed: number): Uint8Array<ArrayBuffer> {
-  const first = block * BLOCK;
-  const share = Math.round((first + count) * fraction) - Math.round(first * fraction);
+  const share = heldCount(block, count, fraction);
   const order = allRows(count);
   shuffle(order, 0, count, rng(seed, STREAM.split(block)));
   const held = new Uint8Array(count);

@@ -19,6 +19,8 @@ export interface Source<L extends Label = Label> {
   [Symbol.asyncIterator](): AsyncIterator<Block<L>, unknown, undefined>;
   /** The rows from 4096·index on, 4,096 of them or those that are left; mini-batches need it. */
   readonly block?: (index: number) => Promise<Block<L>>;
+  /** How many rows there are in all; with a `reducer` it is needed, and so is `block`. */
+  readonly rows?: number;
 }
 
 /** Rows 4096·index to before 4096·(index + 1) of the concatenated input. */
@@ -34,9 +36,18 @@ export interface RawBlock<L extends Label = Label> {
 /** Looks at values as they came, before they are rounded to f32; `first` is the row of the first one. */
 export type Look = (x: Matrix, weight: ArrayLike<number> | undefined, first: number) => void;
 
+/** Blocks from `first` to before `end`. */
+export interface BlockRange {
+  readonly first: number;
+  readonly end: number;
+}
+
 /** Rows by blocks of 4,096, whatever they come from. */
 export interface Table<L extends Label = Label> {
-  readonly blocks: (look?: Look) => AsyncIterable<RawBlock<L>>;
+  /** How many there are, where that is known before they are read. */
+  readonly rows: number | undefined;
+  /** All blocks in order, or those of a range; a source needs its `block` for a range. */
+  readonly blocks: (look?: Look, range?: BlockRange) => AsyncIterable<RawBlock<L>>;
   readonly block: ((index: number) => RawBlock<L> | Promise<RawBlock<L>>) | undefined;
 }
 
@@ -70,8 +81,9 @@ export function tableOf<L extends Label>(x: Matrix, y: Labels<L>, weight: ArrayL
     const weights = weight && Float64Array.from({ length: count }, (_, i) => weight[first + i]);
     return { index, count, x: data, labels: y.slice(first, first + count) as Labels<L>, weights };
   };
-  async function* blocks(look?: Look): AsyncIterable<RawBlock<L>> {
-    for (let index = 0; index * BLOCK < rows; index++) {
+  async function* blocks(look?: Look, range?: BlockRange): AsyncIterable<RawBlock<L>> {
+    const { first: from = 0, end: before = Math.ceil(rows / BLOCK) } = range ?? {};
+    for (let index = from; index < before; index++) {
       const first = index * BLOCK;
       const end = Math.min(rows, first + BLOCK);
       if (look) {
@@ -81,7 +93,7 @@ export function tableOf<L extends Label>(x: Matrix, y: Labels<L>, weight: ArrayL
       yield block(index);
     }
   }
-  return { blocks, block };
+  return { rows, blocks, block };
 }
 
 /** What a block of a source is, checked; rows of it are `from` to before `end`. */
@@ -138,7 +150,11 @@ export function tableFrom<L extends Label>(caller: Caller, source: Source<L>, fe
       throw rangeError(caller, "source's weight", "weights in all blocks or in none", words("some of them"));
     }
   };
-  async function* blocks(look?: Look): AsyncIterable<RawBlock<L>> {
+  async function* blocks(look?: Look, range?: BlockRange): AsyncIterable<RawBlock<L>> {
+    if (range) {
+      for (let index = range.first; index < range.end; index++) yield await block(index, look);
+      return;
+    }
     let pieces: Piece<L>[] = [];
     let held = 0;
     let index = 0;
@@ -161,12 +177,11 @@ export function tableFrom<L extends Label>(caller: Caller, source: Source<L>, fe
     }
     if (held > 0) yield joined(index, pieces, columns as number);
   }
-  const one = source.block;
-  if (one === undefined) return { blocks, block: undefined };
-  const block = async (index: number): Promise<RawBlock<L>> => {
-    const found = await one.call(source, index);
+  const block = async (index: number, look?: Look): Promise<RawBlock<L>> => {
+    const found = await (source.block as NonNullable<Source<L>["block"]>)(index);
     check(found);
+    look?.(found.x, found.weight, index * BLOCK);
     return joined(index, [{ block: found, from: 0, end: found.x.shape[0] }], columns as number);
   };
-  return { blocks, block };
+  return { rows: source.rows, blocks, block: source.block && ((index) => block(index)) };
 }
