@@ -77,16 +77,35 @@ interface Named {
     xStride: number,
     outStride: number,
   ): void;
-  linear_backward_weight_f32(
+  gradient_f32(
     dw: number,
+    sums: number,
     g: number,
     x: number,
-    rows: number,
+    counts: number,
+    pieces: number,
     inputs: number,
     panels: number,
     gStride: number,
     xStride: number,
+    cx: number,
+    cg: number,
   ): void;
+  gradient_sums_f32(
+    sums: number,
+    g: number,
+    x: number,
+    counts: number,
+    pieces: number,
+    inputs: number,
+    panels: number,
+    gStride: number,
+    xStride: number,
+    cx: number,
+    cg: number,
+  ): void;
+  gradient_of_sums_f32(dw: number, sums: number, inputs: number, panels: number, cx: number, cg: number): void;
+  column_sizes_f32(sizes: number, x: number, rows: number, columns: number, stride: number): void;
   transpose_panels_f32(wt: number, w: number, inputs: number, outputs: number): void;
   scale_rows_f32(
     out: number,

@@ -16,7 +16,7 @@ function training(
 ): Training {
   const { weights = [1, 2, 3, 4, 5, 6], factor = 0.5, ...rest } = given;
   const sizes = layerSizes(3, [], 2);
-  const network = new Network(linear.create(), sizes, 4, true);
+  const network = new Network(linear.create(), sizes, 4, 1);
   const layer = { ...sizes[0], weight: Float32Array.from(weights), bias: new Float32Array(2) };
   network.load(pack([layer]), Float32Array.of(1, 1, 1), new Float32Array(3).fill(factor));
   network.space.f32.set(rows, network.at.raw / 4);

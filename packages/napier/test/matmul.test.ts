@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { linearBackwardInput, linearBackwardWeight, linear as linearReference } from "../src/kernels/matmul.ref.ts";
+import { linearBackwardInput, linearGradient, linear as linearReference } from "../src/kernels/matmul.ref.ts";
 import { relu, reluBackward, scaleRows } from "../src/kernels/rows.ref.ts";
 import { linear } from "../src/linear.ts";
 import { rng } from "../src/rng.ts";
@@ -83,20 +83,59 @@ describe("the products of a linear layer have the bits of the plain sums", () =>
     const gStride = outStride;
     const padded = new Float32Array(rows * gStride);
     for (let i = 0; i < rows; i++) padded.set(g.subarray(i * outputs, (i + 1) * outputs), i * gStride);
-    const [dw, db, gAt, xAt, ones] = areas(panels * 8 * inputs, panels * 8, rows * gStride, rows * xStride, 1);
+    const width = panels * 8;
+    const [dw, db, gAt, xAt, ones, sums, more, counts, cx, one, cg] = areas(
+      ...[width * inputs, width, rows * gStride, rows * xStride, 1],
+      ...[width * inputs * 2, width * 2, 4, inputs * 2, 2, width * 2],
+    );
     put(gAt, padded);
     put(xAt, spread(x, rows, inputs, xStride));
     put(ones, Float32Array.of(1));
-    kernels.linear_backward_weight_f32(dw, gAt, xAt, rows, inputs, panels, gStride, xStride);
-    kernels.linear_backward_weight_f32(db, gAt, ones, rows, 1, panels, gStride, 0);
-    expectGuards(dw, panels * 8 * inputs);
-    expectGuards(db, panels * 8);
-    const [{ weight, bias: dbias }] = unpack(
-      Float32Array.from([...take(dw, panels * 8 * inputs), ...take(db, panels * 8)]),
-      [{ inputs, outputs }],
+    // units of their own for inputs and outputs, coarse enough to be seen
+    const unit = (j: number, k: number): number => 2 ** (2 - (j % 3) - (k % 5));
+    const f64 = (values: ArrayLike<number>): Float32Array => new Float32Array(Float64Array.from(values).buffer);
+    put(cx, f64(Array.from({ length: inputs }, (_, k) => 2 ** -(k % 5))));
+    put(one, f64([1]));
+    put(cg, f64(Array.from({ length: width }, (_, j) => 1.5 * 2 ** (52 + 2 - (j % 3)))));
+    for (const pieces of [[rows], [rows >> 1, rows - (rows >> 1)], [0, rows >> 2, 0, rows - (rows >> 2)]]) {
+      put(counts, new Float32Array(Int32Array.from(pieces).buffer));
+      const whole = [counts, pieces.length, inputs, panels, gStride, xStride, cx, cg] as const;
+      const biases = [counts, pieces.length, 1, panels, gStride, 0, one, cg] as const;
+      kernels.gradient_f32(dw, sums, gAt, xAt, ...whole);
+      kernels.gradient_f32(db, more, gAt, ones, ...biases);
+      expectGuards(dw, width * inputs);
+      expectGuards(db, width);
+      const read = (): ReturnType<typeof unpack>[number] =>
+        unpack(Float32Array.from([...take(dw, width * inputs), ...take(db, width)]), [{ inputs, outputs }])[0];
+      const found = read();
+      const truth = linearGradient(g, x, pieces, inputs, outputs, unit);
+      expect(found.weight).toEqual(truth.dw);
+      expect(found.bias).toEqual(
+        linearGradient(g, new Float32Array(rows).fill(1), pieces, 1, outputs, (j) => unit(j, 0)).dw,
+      );
+      // by way of the integers, which ranks add
+      kernels.gradient_sums_f32(sums, gAt, xAt, ...whole);
+      kernels.gradient_sums_f32(more, gAt, ones, ...biases);
+      expectGuards(sums, width * inputs * 2);
+      expectGuards(more, width * 2);
+      const words = new BigInt64Array(take(sums, width * inputs * 2).buffer);
+      const integers = truth.sums.map((_, n) => {
+        const [j, k] = [Math.floor(n / inputs), n % inputs];
+        return words[((j >> 3) * inputs + k) * 8 + (j & 7)];
+      });
+      expect(integers).toEqual(truth.sums);
+      kernels.gradient_of_sums_f32(dw, sums, inputs, panels, cx, cg);
+      kernels.gradient_of_sums_f32(db, more, 1, panels, one, cg);
+      expect(read()).toEqual(found);
+    }
+
+    const [sizes] = areas(width);
+    kernels.column_sizes_f32(sizes, gAt, rows, width, gStride);
+    expectGuards(sizes, width);
+    const largest = Array.from({ length: width }, (_, j) =>
+      Math.max(0, ...Array.from({ length: rows }, (_, i) => Math.abs(padded[i * gStride + j]))),
     );
-    expect(weight).toEqual(linearBackwardWeight(g, x, rows, inputs, outputs));
-    expect(dbias).toEqual(linearBackwardWeight(g, new Float32Array(rows).fill(1), rows, 1, outputs));
+    expect(take(sizes, width)).toEqual(Float32Array.from(largest));
 
     const wide = panelsOf(inputs);
     const dxStride = wide * 8 + 1;

@@ -178,7 +178,7 @@ test.each([
   ["adam", { optimizer: "adam", l2: 0.5 }],
   ["sgd", { optimizer: "sgd", l2: 0.5, momentum: 0.9 }],
 ] as const)("%s: biases are not decayed", (_, options) => {
-  const network = new Network(linear.create(), layerSizes(1, [], 1), 1, true);
+  const network = new Network(linear.create(), layerSizes(1, [], 1), 1, 1);
   const flat = new Float32Array(network.plan.length);
   const [[weight], [bias]] = [network.plan.weights, network.plan.biases];
   flat[weight] = 1;

@@ -69,6 +69,13 @@ describe("1 to 5 ranks give the bytes of one process", () => {
     ["L-BFGS", { maxIterations: 12 }],
     ["L-BFGS, a fraction held", { maxIterations: 5, validation: 0.1, scale: "minmax" }],
     ["L-BFGS, rows of their own", { maxIterations: 5, validation: { x: own.x, y: own.y }, classWeight: "balanced" }],
+    ["AdamW, linear", { optimizer: "adamw", epochs: 2, batchSize: 1024 }],
+    ["SGD, an MLP, a fraction held", { optimizer: "sgd", hidden: [20, 9], epochs: 2, batchSize: 256, validation: 0.2 }],
+    [
+      "Adam, clipped, rows of their own",
+      { optimizer: "adam", epochs: 1, clipNorm: 0.5, validation: { x: own.x, y: own.y } },
+    ],
+    ["the textbook loss", { optimizer: "adamw", hidden: [8], epochs: 1, loss: "naive-f32" }],
   ])("%s", async (_, options) => {
     const all = { ...data, ...options } as FitOptions;
     const alone = await trained(all);

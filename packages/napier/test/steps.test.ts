@@ -26,6 +26,7 @@ function begin(crew: Crew | undefined, widths: readonly number[], rows: number, 
   const steps = new Steps(crew, sizes, rows, options);
   const { space, at } = steps.network;
   const features = widths[0];
+  steps.setInputs(new Float32Array(features).fill(0.5));
   steps.network.load(pack(initialLayers(sizes, 1)), new Float32Array(features), new Float32Array(features).fill(1));
   const random = rng(7);
   for (let k = 0; k < rows * features; k++) space.f32[at.raw / 4 + k] = random.uniform() - 0.5;
@@ -37,6 +38,7 @@ function begin(crew: Crew | undefined, widths: readonly number[], rows: number, 
 function stepOn(steps: Steps, rows: number): Promise<void> | undefined {
   const { space, at } = steps.network;
   space.f64.fill(1 / rows, at.scales / 8, at.scales / 8 + rows);
+  steps.network.setParts([rows >> 2, rows - (rows >> 2)]);
   return steps.step(rows);
 }
 

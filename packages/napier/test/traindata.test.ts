@@ -1,13 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { normals } from "../../../tools/hostile.ts";
-import { linear } from "../src/linear.ts";
 import { initialLayers, layerSizes, pack, unpack } from "../src/train/layers.ts";
 import type { Matrix } from "../src/train/matrix.ts";
-import { Network } from "../src/train/mlp.ts";
 import { Rows } from "../src/train/rows.ts";
 import { type Scaling, scalingOf } from "../src/train/scale.ts";
 import { allRows, epochWindows, heldRows } from "../src/train/shuffle.ts";
 import { tableOf } from "../src/train/source.ts";
+import { Steps } from "../src/train/steps.ts";
 import { matrix } from "./blobs.ts";
 
 const pace = async (): Promise<void> => {};
@@ -59,16 +58,17 @@ describe("the gradient of a whole network", () => {
       return total / rows;
     };
 
-    const network = new Network(linear.create(), sizes, 16, true);
+    // a step of length 0
+    const steps = new Steps(undefined, sizes, 16, { optimizer: "sgd", learningRate: 0 });
+    const { network } = steps;
     const { space, at } = network;
     network.load(pack(layers), new Float32Array(features), new Float32Array(features).fill(1));
     space.f32.set(x, at.raw / 4);
     space.i32.set(y, at.targets / 4);
     space.f64.fill(1 / rows, at.scales / 8, at.scales / 8 + rows);
-    network.forward(rows);
-    const { losses, rounded, dlogits, logits, targets, scales } = at;
-    space.kernels.cross_entropy_with_grad_f32(losses, rounded, dlogits, logits, targets, scales, rows, classes);
-    network.backward(rows);
+    steps.setInputs(new Float32Array(features).fill(Math.max(...x.map(Math.abs))));
+    network.setParts([1, 0, rows - 1]);
+    steps.step(rows);
     const gradients = unpack(space.f32.slice(at.gradient / 4, at.gradient / 4 + network.plan.length), sizes);
 
     const h = 2 ** -16; // the cut-off term is h²·f'''/6, the rounding 2^-53/h: both near 2^-35

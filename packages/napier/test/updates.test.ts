@@ -75,7 +75,7 @@ describe("the functions have fit's bits", () => {
       (step, gradient, state) => sgd({ ...state, gradient, step }, { learningRate: 0.05, l2: 0.1, nesterov: true }),
     ],
   ])("%s", (_, options, step) => {
-    const network = new Network(linear.create(), layerSizes(7, [], 8), 1, true);
+    const network = new Network(linear.create(), layerSizes(7, [], 8), 1, 1);
     const { space, at, plan } = network;
     const count = plan.biases[0];
     const optimizer = new Optimizer(network, options);

@@ -1,12 +1,9 @@
-// The three products of a linear layer, x·Wᵀ, gᵀ·x and g·W. Weights stand in panels of 8 outputs, [outputs/8][inputs][8],
+// Two products of a linear layer, x·Wᵀ and g·W; the third, gᵀ·x, is in gradients.as.ts. Weights stand in panels of 8 outputs, [outputs/8][inputs][8],
 // filled up with zeros: a panel is read in one stream, and gradients come out in the same layout, ready for a flat step.
 // Every output is a plain sequential f32 sum over the inner index, so its bits depend neither on the tile nor on the batch.
 
 // 4 rows × 8 columns: 8 sums, 2 of w, 1 of x fit V8's 15 registers; 5 × 8 spills and halves the speed (44 → 22 GFLOP/s).
 // Reading w in passes that fit L1 gained nothing, up to 4,096 inputs.
-
-/** Rows in one pass of the gradient: all 4,096 rows of a large batch at once take three times as long (12 → 37 GFLOP/s). */
-const PASS: i32 = 192;
 
 // @ts-ignore: decorator
 @inline
@@ -91,81 +88,6 @@ export function linear_f32(
       tile_4x8(o, outBytes, a, xBytes, w, bias, inputs);
     }
     for (; i < rows; i++, o += outBytes, a += xBytes) tile_1x8(o, a, w, bias, inputs);
-  }
-}
-
-/** dw[4][8] = Σ_i x[i][4]·g[i][8] over the rows of a pass; after the first pass, added to what dw holds. */
-// @ts-ignore: decorator
-@inline
-function outer_4x8(dw: usize, first: bool, g: usize, gBytes: usize, x: usize, xBytes: usize, rows: i32): void {
-  const zero = f32x4.splat(0);
-  let c00 = first ? zero : v128.load(dw);
-  let c01 = first ? zero : v128.load(dw, 16);
-  let c10 = first ? zero : v128.load(dw, 32);
-  let c11 = first ? zero : v128.load(dw, 48);
-  let c20 = first ? zero : v128.load(dw, 64);
-  let c21 = first ? zero : v128.load(dw, 80);
-  let c30 = first ? zero : v128.load(dw, 96);
-  let c31 = first ? zero : v128.load(dw, 112);
-  for (let i = 0; i < rows; i++, x += xBytes, g += gBytes) {
-    const b0 = v128.load(g);
-    const b1 = v128.load(g, 16);
-    let s = v128.load32_splat(x);
-    c00 = madd(c00, s, b0);
-    c01 = madd(c01, s, b1);
-    s = v128.load32_splat(x, 4);
-    c10 = madd(c10, s, b0);
-    c11 = madd(c11, s, b1);
-    s = v128.load32_splat(x, 8);
-    c20 = madd(c20, s, b0);
-    c21 = madd(c21, s, b1);
-    s = v128.load32_splat(x, 12);
-    c30 = madd(c30, s, b0);
-    c31 = madd(c31, s, b1);
-  }
-  v128.store(dw, c00);
-  v128.store(dw, c01, 16);
-  v128.store(dw, c10, 32);
-  v128.store(dw, c11, 48);
-  v128.store(dw, c20, 64);
-  v128.store(dw, c21, 80);
-  v128.store(dw, c30, 96);
-  v128.store(dw, c31, 112);
-}
-
-// @ts-ignore: decorator
-@inline
-function outer_1x8(dw: usize, first: bool, g: usize, gBytes: usize, x: usize, xBytes: usize, rows: i32): void {
-  const zero = f32x4.splat(0);
-  let c0 = first ? zero : v128.load(dw);
-  let c1 = first ? zero : v128.load(dw, 16);
-  for (let i = 0; i < rows; i++, x += xBytes, g += gBytes) {
-    const s = v128.load32_splat(x);
-    c0 = madd(c0, s, v128.load(g));
-    c1 = madd(c1, s, v128.load(g, 16));
-  }
-  v128.store(dw, c0);
-  v128.store(dw, c1, 16);
-}
-
-/** dw[j, k] = Σ_i g[i, j]·x[i, k], in panels. With one input that is 1 at stride 0, the gradient of a bias. */
-export function linear_backward_weight_f32(
-  dw: usize, g: usize, x: usize,
-  rows: i32, inputs: i32, panels: i32, gStride: i32, xStride: i32,
-): void {
-  const xBytes = <usize>xStride << 2;
-  const gBytes = <usize>gStride << 2;
-  for (let i = 0; i == 0 || i < rows; i += PASS) {
-    const first = i == 0;
-    const pass = min(PASS, rows - i);
-    for (let p = 0; p < panels; p++) {
-      const b = g + <usize>i * gBytes + (<usize>p << 5);
-      let a = x + <usize>i * xBytes;
-      let o = dw + ((<usize>p * <usize>inputs) << 5);
-      let k = 0;
-      for (; k <= inputs - 4; k += 4, o += 128, a += 16) outer_4x8(o, first, b, gBytes, a, xBytes, pass);
-      for (; k < inputs; k++, o += 32, a += 4) outer_1x8(o, first, b, gBytes, a, xBytes, pass);
-    }
   }
 }
 

@@ -20,23 +20,35 @@ export function linear(
   return out;
 }
 
-/** dw[j, k] = Σ_i g[i, j]·x[i, k] */
-export function linearBackwardWeight(
+/** dw[j, k] = Σ_i g[i, j]·x[i, k]: a sum for each piece of rows, in multiples of unit(j, k), a power of two; the multiples are integers. */
+export function linearGradient(
   g: Float32Array,
   x: Float32Array,
-  rows: number,
+  pieces: readonly number[],
   inputs: number,
   outputs: number,
-): Float32Array {
-  const dw = new Float32Array(outputs * inputs);
+  unit: (j: number, k: number) => number,
+): { dw: Float32Array; sums: bigint[] } {
+  const sums: bigint[] = [];
   for (let j = 0; j < outputs; j++) {
     for (let k = 0; k < inputs; k++) {
-      let sum = 0;
-      for (let i = 0; i < rows; i++) sum = Math.fround(sum + Math.fround(x[i * inputs + k] * g[i * outputs + j]));
-      dw[j * inputs + k] = sum;
+      let total = 0n;
+      let i = 0;
+      for (const rows of pieces) {
+        let sum = 0;
+        for (const end = i + rows; i < end; i++) {
+          sum = Math.fround(sum + Math.fround(x[i * inputs + k] * g[i * outputs + j]));
+        }
+        const multiple = sum / unit(j, k);
+        const below = Math.floor(multiple);
+        const rest = multiple - below;
+        total += BigInt(below + (rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? 1 : 0));
+      }
+      sums.push(total);
     }
   }
-  return dw;
+  const dw = sums.map((sum, n) => Number(sum) * unit(Math.floor(n / inputs), n % inputs));
+  return { dw: Float32Array.from(dw), sums };
 }
 
 /** dx[i, k] = Σ_j g[i, j]·w[j, k] */

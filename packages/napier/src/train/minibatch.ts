@@ -8,103 +8,63 @@ import { layerSizes, pack, unpack } from "./layers.ts";
 import type { Label } from "./matrix.ts";
 import type { Network } from "./mlp.ts";
 import { Model } from "./model.ts";
-import type { Pace, Prepared } from "./prepare.ts";
-import type { RowBlock, Rows } from "./rows.ts";
+import { batchShares, ownParts, type Part, PartReader, partsOf } from "./parts.ts";
+import type { Pace, Prepared, Validation } from "./prepare.ts";
+import type { Reducer } from "./reducer.ts";
+import type { RowBlock } from "./rows.ts";
 import { checkGoal, checkSaved, isCounter, prefixed, type Saver, savedOnAbort, unprefixed } from "./saver.ts";
+import { largestInputs } from "./scale.ts";
 import { learningRateAt } from "./schedule.ts";
-import { countCorrect, putRow, SCORE_ROWS, type Score, sumLosses } from "./score.ts";
-import { epochWindows, type Window } from "./shuffle.ts";
+import { BlockScores, countCorrect, putRow, SCORE_ROWS, type Score, sumLosses } from "./score.ts";
+import { WINDOW } from "./shuffle.ts";
 import { Steps } from "./steps.ts";
 import { startLayers } from "./warmstart.ts";
 
 /** NLL and accuracy of the rows, or of those that are held. */
-export async function score(steps: Steps, rows: Rows, heldOnly: boolean, pace: Pace): Promise<Score> {
+export async function score<L extends Label>(
+  steps: Steps,
+  { rows, heldOnly, blocks, range }: Validation<L>,
+  reducer: Reducer | undefined,
+  pace: Pace,
+): Promise<Score> {
   const { network } = steps;
-  let loss = 0;
-  let correct = 0;
-  let done = 0;
-  let filled = 0;
-  const flush = async (): Promise<void> => {
-    const pending = steps.score(filled);
-    if (pending) await pending;
-    loss += sumLosses(network, filled);
-    correct += countCorrect(network, filled);
-    done += filled;
-    filled = 0;
-    await pace();
-  };
+  const sums = new BlockScores(blocks, range.first, reducer);
   for await (const block of rows.blocks()) {
+    let [loss, correct, done, filled] = [0, 0, 0, 0];
+    const flush = async (): Promise<void> => {
+      await steps.score(filled);
+      loss += sumLosses(network, 0, filled);
+      correct += countCorrect(network, 0, filled).correct;
+      done += filled;
+      filled = 0;
+      await pace();
+    };
     for (let i = 0; i < block.count; i++) {
       if (heldOnly && block.held?.[i] !== 1) continue;
       putRow(network, filled++, block, i);
       if (filled === SCORE_ROWS) await flush();
     }
+    if (filled > 0) await flush();
+    sums.add(block.index, loss, correct, done);
   }
-  if (filled > 0) await flush();
-  return { nll: loss / done, accuracy: correct / done };
+  return sums.total();
 }
 
 type Textbook = "f16" | "f32";
 
-/** The sum of the batch's textbook losses; dlogits becomes the gradient of their mean. */
-function naiveLosses({ space, classes, at }: Network, count: number, format: Textbook): number {
-  const { logits, dlogits, targets } = at;
+/** The textbook losses of the rows; dlogits becomes the gradient of the mean over `all` of the batch. */
+function naiveLosses({ space, classes, at }: Network, count: number, all: number, format: Textbook): void {
+  const { logits, dlogits, targets, losses } = at;
   const row = (address: number, i: number): Float32Array =>
     space.f32.subarray(address / 4 + i * classes, address / 4 + (i + 1) * classes);
-  let sum = 0;
   for (let i = 0; i < count; i++) {
     const y = space.i32[targets / 4 + i];
-    sum += naiveCrossEntropyWithGrad(row(dlogits, i), row(logits, i), y, 1 / count, format);
-  }
-  return sum;
-}
-
-/** A step on the rows and targets in the network; the sum of their losses, each by its weight where rows have one. */
-async function step(
-  steps: Steps,
-  count: number,
-  textbook: Textbook | undefined,
-  weights: Float64Array | undefined,
-): Promise<number> {
-  const { network } = steps;
-  if (textbook) {
-    await steps.forward(count);
-    const loss = naiveLosses(network, count, textbook);
-    await steps.backward(count);
-    return loss;
-  }
-  const { scales, losses } = network.at;
-  const to = scales / 8;
-  for (let i = 0; i < count; i++) network.space.f64[to + i] = (weights?.[i] ?? 1) / count;
-  await steps.step(count);
-  if (weights === undefined) return sumLosses(network, count);
-  let sum = 0;
-  for (let i = 0; i < count; i++) sum += weights[i] * network.space.f64[losses / 8 + i];
-  return sum;
-}
-
-function largestLogit({ space, at, classes }: Network, count: number): number {
-  const logits = space.f32.subarray(at.logits / 4, at.logits / 4 + count * classes);
-  return logits.reduce((largest, x) => Math.max(largest, x), -Infinity);
-}
-
-/** A row of an epoch: which of the window's blocks it is in, and where. */
-type EachRow = (block: RowBlock, row: number) => Promise<void> | undefined;
-
-/** Calls `each` with the training rows of a window in its order; blocks are read once. */
-async function walkWindow(rows: Rows, { blocks, order }: Window, skip: number, each: EachRow): Promise<void> {
-  const found: RowBlock[] = [];
-  for (const index of blocks) found.push(await rows.block(index));
-  const places: number[] = [];
-  found.forEach(({ count, held }, n) => {
-    for (let i = 0; i < count; i++) if (held?.[i] !== 1) places.push(n * 65536 + i);
-  });
-  for (let k = skip; k < order.length; k++) {
-    const place = places[order[k]];
-    const done = each(found[place >>> 16], place & 65535);
-    if (done) await done;
+    space.f64[losses / 8 + i] = naiveCrossEntropyWithGrad(row(dlogits, i), row(logits, i), y, 1 / all, format);
   }
 }
+
+/** What is told of a part of a batch: the sum of its losses, its hits, its largest logit. */
+const SCORES = 3;
 
 /** Where a training stands between two batches, and what it has found. */
 interface Position {
@@ -136,7 +96,6 @@ export async function fitBatches<L extends Label>(
   saver: Saver | undefined,
 ): Promise<Model<L>> {
   const { training, counts } = prepared;
-  if (plan.reducer) throw rangeError("fit", "reducer", 'optimizer "lbfgs"', plan.optimizer);
   if (!training.isRandom) {
     const todo = 'optimizer "lbfgs" needs none';
     throw rangeError("fit", "source", "a block(index) method for mini-batches", words("none"), todo);
@@ -144,9 +103,12 @@ export async function fitBatches<L extends Label>(
   const rows = counts.reduce((sum, count) => sum + count, 0);
   const sizes = layerSizes(prepared.columns, plan.hidden, prepared.classes.length);
   const capacity = Math.max(SCORE_ROWS, Math.min(plan.batchSize, rows));
-  const steps = new Steps(crew, sizes, capacity, plan.batches.steps);
+  const parts = partsOf(counts, prepared.rows, plan.batchSize);
+  const { reducer } = plan;
+  const steps = new Steps(crew, sizes, capacity, plan.batches.steps, reducer);
   try {
-    return await new Batches(plan, prepared, steps, pace, saver).run();
+    steps.setInputs(await largestInputs(training, prepared.scaling, rows, reducer, pace));
+    return await new Batches(plan, prepared, parts, steps, pace, saver).run();
   } finally {
     steps.end();
   }
@@ -155,6 +117,10 @@ export async function fitBatches<L extends Label>(
 class Batches<L extends Label> {
   readonly #plan: ReturnType<typeof checkFit<L>>;
   readonly #prepared: Prepared<L>;
+  readonly #parts: readonly Part[];
+  readonly #own: readonly Part[];
+  /** Of every part of the batch under way. */
+  readonly #scores: Float64Array<ArrayBuffer>;
   readonly #steps: Steps;
   readonly #pace: Pace;
   readonly #saver: Saver | undefined;
@@ -173,11 +139,15 @@ class Batches<L extends Label> {
   constructor(
     plan: ReturnType<typeof checkFit<L>>,
     prepared: Prepared<L>,
+    parts: readonly Part[],
     steps: Steps,
     pace: Pace,
     saver: Saver | undefined,
   ) {
     const { classes, scaling, counts } = prepared;
+    this.#parts = parts;
+    this.#own = ownParts(parts, plan.reducer);
+    this.#scores = new Float64Array(SCORES * parts.length);
     this.#plan = plan;
     this.#prepared = prepared;
     this.#steps = steps;
@@ -298,7 +268,7 @@ class Batches<L extends Label> {
     const parameters = network.save();
     const wrong = parameters.find((w) => !Number.isFinite(w)) ?? 0;
     this.#checkFinite("weights", wrong, Math.ceil(rows / batchSize), Math.min(rows, batchSize));
-    const held = validation && (await score(this.#steps, validation.rows, validation.heldOnly, this.#pace));
+    const held = validation && (await score(this.#steps, validation, this.#plan.reducer, this.#pace));
     const isBest = held === undefined || held.nll < bestNll;
     let next: Position = { ...this.#at, epoch: epoch + 1, row: 0, loss: 0, correct: 0 };
     if (isBest || bestNll === Infinity) this.#best = parameters;
@@ -318,50 +288,96 @@ class Batches<L extends Label> {
   /** The batches of the epoch that are left. */
   async #train(): Promise<void> {
     const { seed, batchSize } = this.#plan;
-    const { training, counts, weight } = this.#prepared;
+    const { training, weight } = this.#prepared;
     const { network } = this.#steps;
+    const { epoch, row: done } = this.#at;
     const meanWeight = weight / this.#rows;
-    let skip = this.#at.row;
-    let filled = 0;
-    let weighted = false;
-    const add = (block: RowBlock, i: number): Promise<void> | undefined => {
-      weighted = block.weights !== undefined;
-      if (block.weights) this.#weights[filled] = block.weights[i] / meanWeight;
-      putRow(network, filled++, block, i);
-      if (filled < batchSize && this.#at.row + filled < this.#rows) return undefined;
-      const count = filled;
-      filled = 0;
-      return this.#batch(count, weighted);
-    };
-    for (const window of epochWindows(counts, seed, this.#at.epoch)) {
-      const { length } = window.order;
-      if (skip < length) await walkWindow(training, window, skip, add);
-      skip = Math.max(0, skip - length);
+    const window = Math.max(1, Math.floor(WINDOW / this.#parts.length));
+    const taken = this.#parts.map(() => 0);
+    let readers: PartReader[] | undefined;
+    let row = 0;
+    for (const shares of batchShares(this.#parts, batchSize)) {
+      const count = shares.reduce((sum, share) => sum + share, 0);
+      row += count;
+      if (row <= done) {
+        for (const [p, share] of shares.entries()) taken[p] += share;
+        continue;
+      }
+      readers ??= this.#own.map((part) => new PartReader(training, part, window, seed, epoch, taken[part.index]));
+      let filled = 0;
+      let weighted = false;
+      const put = (block: RowBlock, i: number): void => {
+        weighted = block.weights !== undefined;
+        if (block.weights) this.#weights[filled] = block.weights[i] / meanWeight;
+        putRow(network, filled++, block, i);
+      };
+      for (const [n, reader] of readers.entries()) {
+        for (let left = shares[this.#own[n].index]; left > 0; left--) {
+          if (reader.isEmpty) await reader.load();
+          reader.next(put);
+        }
+      }
+      await this.#batch(count, shares, weighted);
     }
   }
 
-  /** A step on the rows in the network. */
-  async #batch(count: number, weighted: boolean): Promise<void> {
-    const { epochs, batchSize, batches, reportEvery, onProgress } = this.#plan;
+  /** The scores of the own parts of the batch, zeros for those of other ranks, as bits: their sum has all. */
+  #readScores(shares: readonly number[], weights: Float64Array | undefined): BigInt64Array<ArrayBuffer> {
     const { network } = this.#steps;
+    this.#scores.fill(0);
+    let first = 0;
+    for (const { index } of this.#own) {
+      const end = first + shares[index];
+      const { correct, largest } = countCorrect(network, first, end);
+      this.#scores.set([sumLosses(network, first, end, weights), correct, largest], SCORES * index);
+      first = end;
+    }
+    return new BigInt64Array(this.#scores.buffer);
+  }
+
+  /** A step on the rows in the network: the sum of their losses, each by its weight where rows have one, and more. */
+  async #step(count: number, shares: readonly number[], weighted: boolean) {
+    const { network } = this.#steps;
+    const own = this.#own.map(({ index }) => shares[index]);
+    const rows = own.reduce((sum, share) => sum + share, 0);
+    const weights = weighted ? this.#weights : undefined;
+    const scores = (): BigInt64Array<ArrayBuffer> => this.#readScores(shares, weights);
+    network.setParts(own);
+    if (this.#textbook) {
+      await this.#steps.forward(rows);
+      naiveLosses(network, rows, count, this.#textbook);
+      await this.#steps.backward(rows, count, scores);
+    } else {
+      const to = network.at.scales / 8;
+      for (let i = 0; i < rows; i++) network.space.f64[to + i] = (weights?.[i] ?? 1) / count;
+      await this.#steps.step(rows, count, scores);
+    }
+    if (this.#plan.reducer === undefined) scores();
+    let [loss, correct, largest] = [0, 0, -Infinity];
+    for (let p = 0; p < this.#parts.length; p++) {
+      loss += this.#scores[SCORES * p];
+      correct += this.#scores[SCORES * p + 1];
+      if (shares[p] > 0) largest = Math.max(largest, this.#scores[SCORES * p + 2]);
+    }
+    return { loss, correct, largest };
+  }
+
+  async #batch(count: number, shares: readonly number[], weighted: boolean): Promise<void> {
+    const { epochs, batchSize, batches, reportEvery, onProgress } = this.#plan;
     const { epoch, dead } = this.#at;
     const row = this.#at.row + count;
     const rows = this.#rows;
     const perEpoch = Math.ceil(rows / batchSize);
     this.#steps.learningRate = learningRateAt(this.#stepsTo(epoch, row), epochs * perEpoch, batches.schedule);
-    const batchLoss = await step(this.#steps, count, this.#textbook, weighted ? this.#weights : undefined);
-    this.#checkFinite("loss", batchLoss, Math.ceil(row / batchSize), count);
-    const loss = this.#at.loss + batchLoss;
-    const correct = this.#at.correct + countCorrect(network, count);
+    const found = await this.#step(count, shares, weighted);
+    this.#checkFinite("loss", found.loss, Math.ceil(row / batchSize), count);
+    const loss = this.#at.loss + found.loss;
+    const correct = this.#at.correct + found.correct;
     const dies = dead === 0 && !Number.isFinite(loss);
     this.#at = { ...this.#at, row, loss, correct, dead: dies ? 1 : dead };
     if (onProgress && (dies || performance.now() - this.#reported >= reportEvery)) {
       this.#reported = performance.now();
-      const seen = {
-        loss: loss / row,
-        gradientNorm: this.#steps.gradientNorm(),
-        maxLogit: largestLogit(network, count),
-      };
+      const seen = { loss: loss / row, gradientNorm: this.#steps.gradientNorm(), maxLogit: found.largest };
       if (Number.isFinite(loss)) this.#seen = seen;
       onProgress({ kind: "step", epoch, epochs, row, rows, ...seen });
     }

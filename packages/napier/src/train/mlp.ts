@@ -13,6 +13,15 @@ export type Areas = {
   /** Laid out alike, as parameterPlan says. */
   readonly parameters: number;
   readonly gradient: number;
+  /** The same in f64, or in the units of its sums as i64. */
+  readonly sums: number;
+  /** Rows of each piece of the batch, i32. */
+  readonly counts: number;
+  /** The factors of the sums' units: every layer's inputs, then 1 for biases; every layer's outputs. f64 */
+  readonly cx: number;
+  readonly cg: number;
+  /** [slots] of the largest sizes of hidden activations and of deltas, f32 */
+  readonly sizes: number;
   readonly mean: number;
   readonly square: number;
   /** Σ gradient² of each of its blocks, f64 */
@@ -37,6 +46,25 @@ export type Areas = {
   readonly deltas: number;
 };
 
+/** Rows whose gradient is one f32 sum, at most. */
+const PIECE_ROWS = 192;
+/** Pieces that so many rows in up to 16 parts have, at most. */
+const piecesOf = (rows: number): number => Math.ceil(rows / PIECE_ROWS) + 16;
+
+/** A range of the parameters, and what its gradient is made of: addresses and sizes as the kernels take them. */
+export interface GradientRange {
+  readonly dw: number;
+  readonly sums: number;
+  readonly g: number;
+  readonly x: number;
+  readonly inputs: number;
+  readonly panels: number;
+  readonly gStride: number;
+  readonly xStride: number;
+  readonly cx: number;
+  readonly cg: number;
+}
+
 /** Makes the calls one after another on this thread. */
 export function call({ kernels }: Space, calls: Task): void {
   for (const [kernel, args] of calls) (kernels[kernel] as (...args: readonly number[]) => void)(...args);
@@ -55,8 +83,13 @@ export class Network {
   readonly #deltas: number[];
   /** Of every layer's transposed weights. */
   readonly #transposed: number[];
+  /** Numbers of a slot of sizes. */
+  readonly sizesWidth: number;
+  /** Of the batch. */
+  pieces = 0;
 
-  constructor(space: Space, sizes: readonly LayerSize[], capacity: number, training: boolean) {
+  /** @param slots  tasks by rows that a step has at most; 0 without training */
+  constructor(space: Space, sizes: readonly LayerSize[], capacity: number, slots: number) {
     const { inputs } = sizes[0];
     const classes = sizes[sizes.length - 1].outputs;
     const plan = parameterPlan(sizes);
@@ -64,10 +97,19 @@ export class Network {
     const rowBytes = 4 * strides.reduce((sum, stride) => sum + stride, 0);
     const widest = PANEL * Math.max(...sizes.map((size) => panelsOf(size.inputs)));
     const transposed = sizes.map((size, l) => (l === 0 ? 0 : PANEL * panelsOf(size.inputs) * size.outputs));
-    const trained = training ? 1 : 0;
+    const trained = slots > 0 ? 1 : 0;
+    const padded = (columns: number): number => panelsOf(columns) * PANEL;
+    const inputSizes = sizes.reduce((sum, size) => sum + size.inputs, 0);
+    const outputSizes = sizes.reduce((sum, size) => sum + padded(size.outputs), 0);
+    this.sizesWidth = outputSizes + sizes.slice(1).reduce((sum, size) => sum + padded(size.inputs), 0);
     const bytes: Areas = {
       parameters: plan.length * 4,
       gradient: trained * plan.length * 4,
+      sums: trained * plan.length * 8,
+      counts: trained * piecesOf(capacity) * 4,
+      cx: trained * (inputSizes + 1) * 8,
+      cg: trained * outputSizes * 8,
+      sizes: slots * this.sizesWidth * 4,
       mean: trained * plan.length * 4,
       square: trained * plan.length * 4,
       squares: trained * Math.ceil(plan.length / NORM_BLOCK) * 8,
@@ -114,6 +156,7 @@ export class Network {
     clear(this.at.square, plan.length);
     clear(this.at.zeros, widest);
     space.f32[this.at.one / 4] = 1;
+    if (trained > 0) space.f64[this.at.cx / 8 + inputSizes] = 2; // above 1
   }
 
   /** Flat parameters, as `pack` makes them, and the scaling of the inputs. */
@@ -137,15 +180,6 @@ export class Network {
   /** From the rows at `raw` to the logits. */
   forward(rows: number): void {
     call(this.space, this.forwardCalls(0, rows));
-  }
-
-  /** From dlogits to the gradient of every parameter; after `forward` of the same rows. */
-  backward(rows: number): void {
-    const last = this.sizes.length - 1;
-    call(this.space, this.deltaCalls(0, rows));
-    for (let l = last; l > 0; l--) call(this.space, this.transposeCalls(l));
-    call(this.space, this.backwardCalls(0, rows));
-    for (let l = last; l >= 0; l--) call(this.space, this.gradientCalls(l, rows, 0, panelsOf(this.sizes[l].outputs)));
   }
 
   // What rows need does not depend on other rows, and a panel's gradient not on other panels: a pass may be cut anywhere.
@@ -215,32 +249,84 @@ export class Network {
     return calls;
   }
 
-  /** The gradients of a layer's panels `first` to before `end`, weights and biases. */
-  gradientCalls(l: number, rows: number, first: number, end: number): Task {
-    const { inputs } = this.sizes[l];
+  /** Rows of the batch here, by parts: one after the other from the first. */
+  setParts(parts: readonly number[]): void {
+    const { i32 } = this.space;
+    this.pieces = 0;
+    for (const rows of parts) {
+      for (let left = rows; left > 0; left -= PIECE_ROWS) {
+        i32[this.at.counts / 4 + this.pieces++] = Math.min(PIECE_ROWS, left);
+      }
+    }
+  }
+
+  /** The largest sizes of the rows' hidden activations and deltas, column by column. */
+  sizeCalls(slot: number, first: number, end: number): Task {
     const strides = this.#strides;
-    const dw = this.at.gradient + (this.plan.weights[l] + first * PANEL * inputs) * 4;
-    const g = this.#deltas[l + 1] + first * PANEL * 4;
-    const panels = end - first;
+    let to = this.at.sizes + slot * this.sizesWidth * 4;
+    const one = (areas: readonly number[], l: number, columns: number): Call => {
+      const width = panelsOf(columns) * PANEL;
+      to += width * 4;
+      return ["column_sizes_f32", [to - width * 4, areas[l] + first * strides[l] * 4, end - first, width, strides[l]]];
+    };
     return [
-      ["linear_backward_weight_f32", [dw, g, this.#activations[l], rows, inputs, panels, strides[l + 1], strides[l]]],
-      this.biasCall(l, rows, first, end),
+      ...this.sizes.slice(1).map(({ inputs }, l) => one(this.#activations, l + 1, inputs)),
+      ...this.sizes.map(({ outputs }, l) => one(this.#deltas, l + 1, outputs)),
     ];
   }
 
-  /** The gradients of a layer's biases, all or those of some panels. */
-  biasCall(l: number, rows: number, first = 0, end = panelsOf(this.sizes[l].outputs)): Call {
-    const db = this.at.gradient + (this.plan.biases[l] + first * PANEL) * 4;
-    const g = this.#deltas[l + 1] + first * PANEL * 4;
-    return ["linear_backward_weight_f32", [db, g, this.at.one, rows, 1, end - first, this.#strides[l + 1], 0]];
+  /** The gradient of a layer's weights: panels `first` to before `end`, or of one panel the inputs `from` to before `to`. */
+  weights(l: number, first: number, end: number, from = 0, to = this.sizes[l].inputs): GradientRange {
+    const { inputs } = this.sizes[l];
+    const start = this.plan.weights[l] + (first * inputs + from) * PANEL;
+    const x = this.#activations[l] + from * 4;
+    const cx = this.at.cx + (this.#before(l, (size) => size.inputs) + from) * 8;
+    return this.#range(l, start, first, end, { x, xStride: this.#strides[l], inputs: to - from, cx });
   }
 
-  /** The gradient of a layer's weights of one panel, inputs `first` to before `end`. */
-  columnCalls(l: number, rows: number, panel: number, first: number, end: number): Task {
-    const strides = this.#strides;
-    const dw = this.at.gradient + (this.plan.weights[l] + (panel * this.sizes[l].inputs + first) * PANEL) * 4;
-    const g = this.#deltas[l + 1] + panel * PANEL * 4;
-    const x = this.#activations[l] + first * 4;
-    return [["linear_backward_weight_f32", [dw, g, x, rows, end - first, 1, strides[l + 1], strides[l]]]];
+  /** The gradient of a layer's biases of panels `first` to before `end`. */
+  biases(l: number, first = 0, end = panelsOf(this.sizes[l].outputs)): GradientRange {
+    const start = this.plan.biases[l] + first * PANEL;
+    const cx = this.at.cx + this.#before(this.sizes.length, (size) => size.inputs) * 8;
+    return this.#range(l, start, first, end, { x: this.at.one, xStride: 0, inputs: 1, cx });
+  }
+
+  #before(l: number, count: (size: LayerSize) => number): number {
+    return this.sizes.slice(0, l).reduce((sum, size) => sum + count(size), 0);
+  }
+
+  #range(
+    l: number,
+    start: number,
+    first: number,
+    end: number,
+    from: Pick<GradientRange, "x" | "xStride" | "inputs" | "cx">,
+  ): GradientRange {
+    const columns = this.#before(l, ({ outputs }) => panelsOf(outputs) * PANEL) + first * PANEL;
+    return {
+      ...from,
+      dw: this.at.gradient + start * 4,
+      sums: this.at.sums + start * 8,
+      g: this.#deltas[l + 1] + first * PANEL * 4,
+      gStride: this.#strides[l + 1],
+      panels: end - first,
+      cg: this.at.cg + columns * 8,
+    };
+  }
+
+  gradientCall({ dw, sums, g, x, inputs, panels, gStride, xStride, cx, cg }: GradientRange): Call {
+    const { counts } = this.at;
+    return ["gradient_f32", [dw, sums, g, x, counts, this.pieces, inputs, panels, gStride, xStride, cx, cg]];
+  }
+
+  /** The gradient of the rows here, as integers that can be added to those of others. */
+  sumsCall({ sums, g, x, inputs, panels, gStride, xStride, cx, cg }: GradientRange): Call {
+    const { counts } = this.at;
+    return ["gradient_sums_f32", [sums, g, x, counts, this.pieces, inputs, panels, gStride, xStride, cx, cg]];
+  }
+
+  /** The gradient of all rows from the sums. */
+  roundCall({ dw, sums, inputs, panels, cx, cg }: GradientRange): Call {
+    return ["gradient_of_sums_f32", [dw, sums, inputs, panels, cx, cg]];
   }
 }

@@ -81,7 +81,7 @@ export class Model<L extends Label = Label> implements ModelParts<L> {
   /** The network of this model on the shared workspace, until the next operation lays out its own. */
   #network(rows: number): Network {
     this.#flat ??= pack(this.layers);
-    const network = new Network(linear.space(), this.layers, Math.max(1, Math.min(rows, SCORE_ROWS)), false);
+    const network = new Network(linear.space(), this.layers, Math.max(1, Math.min(rows, SCORE_ROWS)), 0);
     network.load(this.#flat, this.scaling.center, this.scaling.factor);
     return network;
   }

@@ -42,17 +42,17 @@ export function ownBlocks(
 /** Parts that a mini-batch is made of, at most: blocks whose rows are mixed with each other. */
 const MOST_PARTS = 16;
 /** Rows that a part of a batch has at least. */
-const LEAST_ROWS = 32;
+const LEAST_ROWS = 64;
 
 /**
- * In how many parts `fit` computes a mini-batch, each of rows of its own blocks: a power of two to 16 that leaves each 32 rows, and
+ * In how many parts `fit` computes a mini-batch, each of rows of its own blocks: a power of two to 16 that leaves each 64 rows, and
  * no more than there are blocks. The parts are the same on any number of ranks.
  *
  * @param batchSize  rows of a batch
  * @param rows  of all ranks
  *
  * @example
- * batchParts(128, 60_000); // 4
+ * batchParts(128, 60_000); // 2
  */
 export function batchParts(batchSize: number, rows: number): number {
   let parts = 1;

@@ -105,3 +105,35 @@ export async function scalingOf(
   });
   return { kind, center: Float32Array.from(center), factor };
 }
+
+/** The largest size that each feature has in any of the rows. */
+async function largestSizes(
+  rows: Pick<Rows, "blocks">,
+  columns: number,
+  reducer: Reducer | undefined,
+  pace: () => Promise<void>,
+): Promise<Float32Array> {
+  const largest = new Float32Array(columns);
+  for await (const { x, count } of rows.blocks()) {
+    for (let i = 0, from = 0; i < count; i++, from += columns) {
+      for (let k = 0; k < columns; k++) largest[k] = Math.max(largest[k], Math.abs(x[from + k]));
+    }
+    await pace();
+  }
+  return largestOf(largest, reducer);
+}
+
+/**
+ * What no scaled training row is above in size, for each feature. Standard: no deviation is above √rows standard deviations,
+ * and the center is between the least and the largest value, so 2·√rows; some ulps of that are for rounding.
+ */
+export async function largestInputs(
+  training: Pick<Rows, "blocks">,
+  { kind, center }: Scaling,
+  rows: number,
+  reducer: Reducer | undefined,
+  pace: () => Promise<void>,
+): Promise<Float32Array> {
+  if (kind === "none") return largestSizes(training, center.length, reducer, pace);
+  return new Float32Array(center.length).fill(kind === "minmax" ? 1.01 : 2.02 * Math.sqrt(rows));
+}

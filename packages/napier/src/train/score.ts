@@ -75,21 +75,25 @@ export function argmax(values: Float32Array, from: number, classes: number): num
   return best;
 }
 
-/** Rows whose largest logit is the target's; after `forward`. */
-export function countCorrect(network: Network, count: number): number {
+/** Of the rows `first` to before `end`, those whose largest logit is the target's, and the largest logit; after `forward`. */
+export function countCorrect(network: Network, first: number, end: number): { correct: number; largest: number } {
   const { space, classes, at } = network;
   let correct = 0;
-  for (let i = 0; i < count; i++) {
-    if (argmax(space.f32, at.logits / 4 + i * classes, classes) === space.i32[at.targets / 4 + i]) correct++;
+  let largest = -Infinity;
+  for (let i = first; i < end; i++) {
+    const from = at.logits / 4 + i * classes;
+    const best = argmax(space.f32, from, classes);
+    if (best === space.i32[at.targets / 4 + i]) correct++;
+    largest = Math.max(largest, space.f32[from + best]);
   }
-  return correct;
+  return { correct, largest };
 }
 
-/** Σ over rows of the network's losses. */
-export function sumLosses(network: Network, count: number): number {
+/** Σ over the rows `first` to before `end` of the network's losses, each by its weight where rows have one. */
+export function sumLosses(network: Network, first: number, end: number, weights?: Float64Array): number {
   const at = network.at.losses / 8;
   let sum = 0;
-  for (let i = 0; i < count; i++) sum += network.space.f64[at + i];
+  for (let i = first; i < end; i++) sum += (weights?.[i] ?? 1) * network.space.f64[at + i];
   return sum;
 }
 
@@ -104,8 +108,8 @@ export function scoreRows(
   putRows(network, x, first, count);
   network.space.i32.set(y.subarray(first, first + count), network.at.targets / 4);
   network.forward(count);
-  const correct = countCorrect(network, count);
+  const { correct } = countCorrect(network, 0, count);
   const { losses, rounded, logits, targets } = network.at;
   network.space.kernels.cross_entropy_f32(losses, rounded, logits, targets, count, network.classes);
-  return { loss: sumLosses(network, count), correct };
+  return { loss: sumLosses(network, 0, count), correct };
 }

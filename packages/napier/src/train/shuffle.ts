@@ -2,14 +2,14 @@ import { type Rng, rng } from "../rng.ts";
 
 /** Rows that belong together: a block is 4,096 consecutive rows of the input. */
 export const BLOCK = 4096;
-/** Blocks whose rows are mixed with each other. */
-const WINDOW = 16;
+/** Blocks whose rows are in memory together. */
+export const WINDOW = 16;
 
 // Streams of one seed stand 4 apart: nearer ones share words of the generator's state.
 export const STREAM = {
   weights: 0,
   split: (block: number): number => 4 * (2 * block + 1),
-  epoch: (epoch: number): number => 4 * (2 * epoch + 2),
+  epoch: (epoch: number, part: number): number => 4 * (2 * epoch + 2) + part * 268435456, // part·2^28
 };
 
 /** Fisher and Yates, in place, from `first` to before `end`. */
@@ -62,13 +62,22 @@ export interface Window {
   readonly order: Uint32Array;
 }
 
-/** The order of an epoch: blocks permuted, then rows mixed inside windows of 16 blocks; `counts` are the blocks' rows. */
-export function* epochWindows(counts: readonly number[], seed: number, epoch: number): Generator<Window> {
-  const random = rng(seed, STREAM.epoch(epoch));
+/**
+ * The order of a part's rows in an epoch: blocks permuted, then rows mixed inside windows of some blocks; `counts` are the
+ * blocks' rows.
+ */
+export function* epochWindows(
+  counts: readonly number[],
+  seed: number,
+  epoch: number,
+  part = 0,
+  size = WINDOW,
+): Generator<Window> {
+  const random = rng(seed, STREAM.epoch(epoch, part));
   const blocks = allRows(counts.length);
   shuffle(blocks, 0, blocks.length, random);
-  for (let first = 0; first < blocks.length; first += WINDOW) {
-    const window = blocks.subarray(first, first + WINDOW);
+  for (let first = 0; first < blocks.length; first += size) {
+    const window = blocks.subarray(first, first + size);
     const order = allRows(window.reduce((sum, block) => sum + counts[block], 0));
     shuffle(order, 0, order.length, random);
     yield { blocks: window, order };

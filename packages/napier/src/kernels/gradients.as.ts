@@ -1,0 +1,229 @@
+// The gradient of a linear layer's weights, gᵀ·x, as a sum whose bits do not depend on the order in which rows are added, nor on
+// who adds them. The rows of a batch come in pieces. Each piece's sum is one sequential f32 sum; it is rounded once to a multiple
+// of a unit, and multiples are added in f64, without rounding, as integers below 2^52.
+//
+// The unit of output j and input k is one of two factors, cx[k]·cg[j] = 1.5·2^52·unit; adding that number and taking it away
+// rounds to a multiple of the unit. With |x_ik| < 2^a, |g_ij| < 2^d and n ≤ 2^c rows, no sum reaches 2^(a + d + c + 1), which must
+// be 2^50 units at most: so with cx = 2^a and cg = 1.5·2^52·2^(d + c + 1 − 50) an entry is off by pieces·2^-50·2^(a + d + c),
+// beside what the f32 sums lose. A factor that is NaN makes a gradient NaN.
+
+/** Rows that are gone through together: all 4,096 rows of a large batch at once take three times as long (12 → 37 GFLOP/s). */
+const GROUP: i32 = 256;
+
+/** 1.5·2^52: what a factor is more than its unit. */
+const MAGIC: f64 = 6755399441055744;
+
+// @ts-ignore: decorator
+@inline
+function madd(c: v128, s: v128, b: v128): v128 {
+  return f32x4.add(c, f32x4.mul(s, b));
+}
+
+/** acc[8 f64] += the 8 sums, each rounded to its unit; `first`: what was there is forgotten. */
+// @ts-ignore: decorator
+@inline
+function add_rounded(acc: usize, first: bool, c0: v128, c1: v128, cx: v128, cg: usize): void {
+  let m = f64x2.mul(cx, v128.load(cg));
+  let v = f64x2.sub(f64x2.add(f64x2.promote_low_f32x4(c0), m), m);
+  v128.store(acc, first ? v : f64x2.add(v128.load(acc), v));
+  m = f64x2.mul(cx, v128.load(cg, 16));
+  v = f64x2.sub(f64x2.add(f64x2.promote_low_f32x4(v128.shuffle<f32>(c0, c0, 2, 3, 2, 3)), m), m);
+  v128.store(acc, first ? v : f64x2.add(v128.load(acc, 16), v), 16);
+  m = f64x2.mul(cx, v128.load(cg, 32));
+  v = f64x2.sub(f64x2.add(f64x2.promote_low_f32x4(c1), m), m);
+  v128.store(acc, first ? v : f64x2.add(v128.load(acc, 32), v), 32);
+  m = f64x2.mul(cx, v128.load(cg, 48));
+  v = f64x2.sub(f64x2.add(f64x2.promote_low_f32x4(v128.shuffle<f32>(c1, c1, 2, 3, 2, 3)), m), m);
+  v128.store(acc, first ? v : f64x2.add(v128.load(acc, 48), v), 48);
+}
+
+/** acc[4][8] (+)= Σ_i x[i][4]·g[i][8] over the rows of a part */
+// @ts-ignore: decorator
+@inline
+function outer_4x8(
+  acc: usize, first: bool, g: usize, gBytes: usize, x: usize, xBytes: usize, rows: i32, cx: usize, cg: usize,
+): void {
+  let c00 = f32x4.splat(0);
+  let c01 = c00;
+  let c10 = c00;
+  let c11 = c00;
+  let c20 = c00;
+  let c21 = c00;
+  let c30 = c00;
+  let c31 = c00;
+  for (let i = 0; i < rows; i++, x += xBytes, g += gBytes) {
+    const b0 = v128.load(g);
+    const b1 = v128.load(g, 16);
+    let s = v128.load32_splat(x);
+    c00 = madd(c00, s, b0);
+    c01 = madd(c01, s, b1);
+    s = v128.load32_splat(x, 4);
+    c10 = madd(c10, s, b0);
+    c11 = madd(c11, s, b1);
+    s = v128.load32_splat(x, 8);
+    c20 = madd(c20, s, b0);
+    c21 = madd(c21, s, b1);
+    s = v128.load32_splat(x, 12);
+    c30 = madd(c30, s, b0);
+    c31 = madd(c31, s, b1);
+  }
+  add_rounded(acc, first, c00, c01, v128.load64_splat(cx), cg);
+  add_rounded(acc + 64, first, c10, c11, v128.load64_splat(cx, 8), cg);
+  add_rounded(acc + 128, first, c20, c21, v128.load64_splat(cx, 16), cg);
+  add_rounded(acc + 192, first, c30, c31, v128.load64_splat(cx, 24), cg);
+}
+
+// @ts-ignore: decorator
+@inline
+function outer_1x8(
+  acc: usize, first: bool, g: usize, gBytes: usize, x: usize, xBytes: usize, rows: i32, cx: usize, cg: usize,
+): void {
+  let c0 = f32x4.splat(0);
+  let c1 = c0;
+  for (let i = 0; i < rows; i++, x += xBytes, g += gBytes) {
+    const s = v128.load32_splat(x);
+    c0 = madd(c0, s, v128.load(g));
+    c1 = madd(c1, s, v128.load(g, 16));
+  }
+  add_rounded(acc, first, c0, c1, v128.load64_splat(cx), cg);
+}
+
+/** How many of the pieces go together, one at least. */
+// @ts-ignore: decorator
+@inline
+function group_of(counts: usize, pieces: i32): i32 {
+  let rows = pieces > 0 ? load<i32>(counts) : 0;
+  let n = 1;
+  for (; n < pieces; n++) {
+    rows += load<i32>(counts + (<usize>n << 2));
+    if (rows > GROUP) break;
+  }
+  return min(n, pieces);
+}
+
+/** Adds the sums of 4 or 1 inputs × 8 outputs over the pieces of a group to acc. */
+// @ts-ignore: decorator
+@inline
+function add_group(
+  acc: usize, first: bool, g: usize, x: usize, counts: usize, pieces: i32, four: bool, gBytes: usize, xBytes: usize,
+  cx: usize, cg: usize,
+): void {
+  for (let p = 0; p < pieces; p++, counts += 4) {
+    const rows = load<i32>(counts);
+    if (four) outer_4x8(acc, first, g, gBytes, x, xBytes, rows, cx, cg);
+    else outer_1x8(acc, first, g, gBytes, x, xBytes, rows, cx, cg);
+    first = false;
+    g += <usize>rows * gBytes;
+    x += <usize>rows * xBytes;
+  }
+}
+
+/** dw[8·n] = the f64 sums, rounded to f32. */
+// @ts-ignore: decorator
+@inline
+function round_to(dw: usize, acc: usize, n: usize): void {
+  for (const end = dw + (n << 5); dw < end; dw += 16, acc += 32) {
+    const low = f32x4.demote_f64x2_zero(v128.load(acc));
+    const high = f32x4.demote_f64x2_zero(v128.load(acc, 16));
+    v128.store(dw, v128.shuffle<f32>(low, high, 0, 1, 4, 5));
+  }
+}
+
+/** sums[8·panels·inputs] f64 = the sums over all pieces; with dw, rounded to f32 there. */
+// @ts-ignore: decorator
+@inline
+function sum_pieces(
+  dw: usize, sums: usize, g: usize, x: usize, counts: usize, pieces: i32, inputs: i32, panels: i32, gStride: i32, xStride: i32,
+  cx: usize, cg: usize,
+): void {
+  const xBytes = <usize>xStride << 2;
+  const gBytes = <usize>gStride << 2;
+  let first = true;
+  do {
+    const n = group_of(counts, pieces);
+    pieces -= n;
+    // a single group's sums are needed no longer than until they are rounded: they stay where the cache has them
+    const step: usize = first && pieces == 0 && dw != 0 ? 0 : 1;
+    let acc = sums;
+    let out = dw;
+    let b = g;
+    let d = cg;
+    for (let p = 0; p < panels; p++, b += 32, d += 64) {
+      let a = x;
+      let c = cx;
+      let k = 0;
+      for (; k <= inputs - 4; k += 4, out += 128, acc += step << 8, a += 16, c += 32) {
+        add_group(acc, first, b, a, counts, n, true, gBytes, xBytes, c, d);
+        if (pieces == 0 && dw != 0) round_to(out, acc, 4);
+      }
+      for (; k < inputs; k++, out += 32, acc += step << 6, a += 4, c += 8) {
+        add_group(acc, first, b, a, counts, n, false, gBytes, xBytes, c, d);
+        if (pieces == 0 && dw != 0) round_to(out, acc, 1);
+      }
+    }
+    for (let p = 0; p < n; p++, counts += 4) {
+      g += <usize>load<i32>(counts) * gBytes;
+      x += <usize>load<i32>(counts) * xBytes;
+    }
+    first = false;
+  } while (pieces > 0);
+}
+
+/**
+ * dw[j, k] = Σ over the rows of all pieces of g[i, j]·x[i, k], in panels of 8 outputs as linear_f32 has them; counts [pieces] i32
+ * are the rows of each piece, one after the other, 1 piece or more. cx [inputs] and cg [8·panels] f64 are the factors of the
+ * units; sums [8·panels·inputs] f64 is scribbled on. With one input that is 1 at stride 0, the gradient of a bias.
+ */
+export function gradient_f32(
+  dw: usize, sums: usize, g: usize, x: usize, counts: usize, pieces: i32, inputs: i32, panels: i32, gStride: i32, xStride: i32,
+  cx: usize, cg: usize,
+): void {
+  sum_pieces(dw, sums, g, x, counts, pieces, inputs, panels, gStride, xStride, cx, cg);
+}
+
+/** As gradient_f32, but sums [8·panels·inputs] i64 become the gradient in its units; 0 without a piece. */
+export function gradient_sums_f32(
+  sums: usize, g: usize, x: usize, counts: usize, pieces: i32, inputs: i32, panels: i32, gStride: i32, xStride: i32,
+  cx: usize, cg: usize,
+): void {
+  if (pieces == 0) {
+    memory.fill(sums, 0, <usize>panels * <usize>inputs << 6);
+    return;
+  }
+  sum_pieces(0, sums, g, x, counts, pieces, inputs, panels, gStride, xStride, cx, cg);
+  for (let p = 0; p < panels; p++, cg += 64) {
+    for (let k: usize = 0; k < <usize>inputs; k++, sums += 64) {
+      const c = v128.load64_splat(cx + (k << 3));
+      for (let j: usize = 0; j < 64; j += 16) {
+        const m = f64x2.mul(c, v128.load(cg + j));
+        v128.store(sums + j, i64x2.sub(f64x2.add(v128.load(sums + j), m), m));
+      }
+    }
+  }
+}
+
+/** dw = sums in their units, rounded to f32: what gradient_f32 makes of the rows of all ranks. */
+export function gradient_of_sums_f32(dw: usize, sums: usize, inputs: i32, panels: i32, cx: usize, cg: usize): void {
+  for (let p = 0; p < panels; p++, cg += 64) {
+    for (let k: usize = 0; k < <usize>inputs; k++) {
+      const c = load<f64>(cx + (k << 3));
+      for (let j: usize = 0; j < 8; j++, dw += 4, sums += 8) {
+        store<f32>(dw, <f32>(<f64>load<i64>(sums) * (c * load<f64>(cg + (j << 3)) / MAGIC)));
+      }
+    }
+  }
+}
+
+/** sizes[j] = the largest |x[i, j]|, NaN where one is NaN, 0 without rows; columns a multiple of 8, stride in elements. */
+export function column_sizes_f32(sizes: usize, x: usize, rows: i32, columns: i32, stride: i32): void {
+  memory.fill(sizes, 0, <usize>columns << 2);
+  const bytes = <usize>columns << 2;
+  for (let i = 0; i < rows; i++, x += <usize>stride << 2) {
+    for (let j: usize = 0; j < bytes; j += 32) {
+      const to = sizes + j;
+      // a NaN may have any sign
+      v128.store(to, f32x4.abs(f32x4.max(v128.load(to), f32x4.abs(v128.load(x + j)))));
+      v128.store(to, f32x4.abs(f32x4.max(v128.load(to, 16), f32x4.abs(v128.load(x + j, 16)))), 16);
+    }
+  }
+}
