@@ -58,7 +58,7 @@ const LAYERS = [
   ["packages/napier/src/index.ts", "packages/napier/src/linearloss.ts"],
   ["packages/napier/src/train/*"],
   ["packages/napier/src/node.ts"],
-  ["packages/onnx/src/*"],
+  ["packages/onnx/src/*", "packages/mpi/src/*"],
   ["packages/cli/src/*"],
   ["packages/lab/*"],
   ["tools/*", "examples/*"],
@@ -73,6 +73,7 @@ const PACKAGES: Record<string, string> = {
   "napier/train": "packages/napier/src/train/index.ts",
   "napier/node": "packages/napier/src/node.ts",
   "@napier/onnx": "packages/onnx/src/index.ts",
+  "@napier/mpi": "packages/mpi/src/index.ts",
   "@napier/cli": "packages/cli/src/index.ts",
 };
 

@@ -27,6 +27,7 @@ describe("package.json files", () => {
       "packages/onnx/",
       "packages/cli/",
       "packages/lab/",
+      "packages/mpi/",
       "examples/mnist/",
       "examples/head/",
       "examples/resume/",
@@ -37,7 +38,7 @@ describe("package.json files", () => {
     }
   });
   test("every package is ESM, MIT, and asks for Node 20.19", () => {
-    for (const name of ["napier", "onnx", "cli", "lab"]) {
+    for (const name of ["napier", "onnx", "cli", "lab", "mpi"]) {
       const { type, license, engines } = json(`packages/${name}/package.json`);
       expect({ type, license, engines }).toEqual({ type: "module", license: "MIT", engines: { node: ">=20.19" } });
     }

@@ -1,0 +1,2 @@
+export { type Communicator, type ConnectOptions, connect } from "./communicator.ts";
+export { type Family, type Launched, launched } from "./launched.ts";

@@ -1,0 +1,65 @@
+import { execFile, spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
+
+/** How a family's launcher starts `n` processes here, more than cores too, and as root in a container. */
+const COMMANDS = {
+  "Open MPI": {
+    names: ["mpirun.openmpi", "mpirun"],
+    version: /Open MPI/,
+    options: (n: number) => [
+      "-n",
+      `${n}`,
+      "--bind-to",
+      "none",
+      ...(n > availableParallelism() ? ["--oversubscribe"] : []),
+    ],
+    packages: "openmpi-bin libopenmpi3",
+  },
+  MPICH: {
+    names: ["mpiexec.hydra"],
+    version: /HYDRA/,
+    options: (n: number) => ["-n", `${n}`],
+    packages: "mpich libmpich12",
+  },
+} as const;
+
+export type Launcher = keyof typeof COMMANDS;
+
+function commandOf(launcher: Launcher): string | undefined {
+  const { names, version } = COMMANDS[launcher];
+  return names.find((name) => version.test(spawnSync(name, ["--version"], { encoding: "utf8" }).stdout ?? ""));
+}
+
+const FOUND = new Map((Object.keys(COMMANDS) as Launcher[]).map((launcher) => [launcher, commandOf(launcher)]));
+
+/** Each launcher, and why its tests are left out, if they are. */
+export const LAUNCHERS = [...FOUND].map(([launcher, command]) => ({
+  launcher,
+  missing: command === undefined,
+  title: command === undefined ? `${launcher}: skipped, install ${COMMANDS[launcher].packages}` : launcher,
+}));
+
+export interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `node …args` on n ranks. */
+export function launch(
+  launcher: Launcher,
+  n: number,
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<Ended> {
+  const root = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
+  const command = [...COMMANDS[launcher].options(n), process.execPath, ...args];
+  return new Promise((resolve) => {
+    execFile(
+      FOUND.get(launcher) as string,
+      command,
+      { ...options, env: { ...process.env, ...root, ...options.env }, timeout: 120_000, maxBuffer: 1 << 26 },
+      (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
+    );
+  });
+}

@@ -1,0 +1,60 @@
+// What each rank of the tests runs: node ranks.mjs sums | fit <options as JSON>
+import { createHash } from "node:crypto";
+import { connect } from "@napier/mpi";
+import { fit } from "napier/train";
+
+const ROWS = 21_000;
+const COLUMNS = 6;
+
+/** Rows as a source that every rank has, and reads its own blocks of. */
+function problem() {
+  let state = 1;
+  const next = () => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return state / 0x7fffffff;
+  };
+  const data = Float32Array.from({ length: ROWS * COLUMNS }, (_, k) => (next() - 0.3) * 10 ** (k % COLUMNS));
+  const y = Array.from({ length: ROWS }, (_, i) => {
+    const score = data[i * COLUMNS] + data[i * COLUMNS + 1] / 10 + next() / 4;
+    return score < 0.2 ? "low" : score < 0.9 ? "middle" : "high";
+  });
+  const asked = new Set();
+  const block = async (index) => {
+    asked.add(index);
+    const [first, end] = [index * 4096, Math.min(ROWS, index * 4096 + 4096)];
+    const x = { data: data.subarray(first * COLUMNS, end * COLUMNS), shape: [end - first, COLUMNS] };
+    return { x, y: y.slice(first, end) };
+  };
+  const source = {
+    rows: ROWS,
+    block,
+    async *[Symbol.asyncIterator]() {
+      for (let index = 0; index * 4096 < ROWS; index++) yield await block(index);
+    },
+  };
+  return { source, asked };
+}
+
+const [, , what, text] = process.argv;
+const reducer = what === "alone" ? undefined : connect();
+const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+if (what === "sums") {
+  const sums = BigInt64Array.of(BigInt(reducer.rank + 1), -5n, 2n ** 62n);
+  reducer.sum(sums);
+  const largest = Int32Array.of(reducer.rank, -reducer.rank - 3);
+  reducer.max(largest);
+  const many = new BigInt64Array(300_000).fill(3n);
+  reducer.sum(many);
+  const { rank, size, library, traffic } = reducer;
+  const isRight = many.every((value) => value === BigInt(3 * size));
+  say({ rank, size, library, traffic, sums: Array.from(sums, String), largest: [...largest], isRight });
+} else {
+  const { source, asked } = problem();
+  const { layers, scaling } = await fit({ source, ...JSON.parse(text), ...(reducer && { reducer }) });
+  const hash = createHash("sha256");
+  for (const part of [scaling.center, scaling.factor, ...layers.flatMap(({ weight, bias }) => [weight, bias])]) {
+    hash.update(part);
+  }
+  say({ rank: reducer?.rank, sha256: hash.digest("hex"), asked: [...asked] });
+}
+reducer?.end();
