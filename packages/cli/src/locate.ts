@@ -10,6 +10,8 @@ export interface Location {
   files: string[];
   /** Whether types are guessed from text: CSV and TSV. */
   isGuessed: boolean;
+  /** What stands after FROM for a part of the rows, from `first` (from 0) to before `end`; of Parquet files only. */
+  slice?(rows: readonly number[], first: number, end: number): string;
   /** `from` where these columns are to be read as the text that they are in the files. */
   asText(names: readonly string[]): string;
 }
@@ -69,18 +71,32 @@ export async function locate(connection: DuckDBConnection, source: string, forma
   const files = await expand(connection, source);
   const found = new Set(files.map((file) => extension(file, formats)));
   if (found.size > 1) throw inputError(`${source}: mixes ${[...found].join(" and ")} files`);
-  const list = files.map((file) => quoteText(file.replace(/[*?[]/g, "[$&]"))).join(", ");
   const [format] = found;
+  const name = (file: string): string => quoteText(file.replace(/[*?[]/g, "[$&]"));
+  const list = files.map(name).join(", ");
   const byName = files.length > 1 ? ", union_by_name=true" : "";
   // one after the other: what DuckDB would die of, or never end with
   for (const file of files)
     await (/json/.test(format!) ? checkDepth(file) : format === "parquet" ? undefined : checkLines(file));
   const isGuessed = format === "csv" || format === "tsv";
+  const slice = (rows: readonly number[], first: number, end: number): string => {
+    let before = 0;
+    const parts = files.flatMap((file, n) => {
+      const [from, to] = [Math.max(0, first - before), Math.min(rows[n]!, end - before) - 1];
+      before += rows[n]!;
+      if (from > to) return [];
+      return [
+        `SELECT * FROM read_parquet(${name(file)}, file_row_number=true) WHERE file_row_number BETWEEN ${from} AND ${to}`,
+      ];
+    });
+    return `(${parts.join(" UNION ALL BY NAME ")})`;
+  };
   const read = (more: string): string => READERS[format!]!(`[${list}]${byName}${more}`);
   return {
     from: read(""),
     files,
     isGuessed,
+    ...(format === "parquet" && { slice }),
     asText: (names) =>
       isGuessed && names.length > 0
         ? read(`, types={${names.map((name) => `${quoteText(name)}: 'VARCHAR'`).join(", ")}}`)

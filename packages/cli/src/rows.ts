@@ -49,5 +49,14 @@ export interface Source extends AsyncIterable<Block> {
   readonly labelled: string;
   /** Those that come along. */
   readonly carried: readonly TableColumn[];
+  /** Where a part of the rows can be read without the others. */
+  readonly slices?: () => Promise<Slices>;
   close(): void;
+}
+
+/** Rows that are counted and numbered without reading them. */
+export interface Slices {
+  readonly rows: number;
+  /** The rows `first` (from 0) to before `end`, by blocks; a block's `row` is that of all rows. */
+  read(first: number, end: number): AsyncIterable<Block>;
 }

@@ -11,11 +11,11 @@ import {
   type TableColumn,
   type TargetColumn,
 } from "./columns.ts";
-import { openDatabase, quoteName, reading, readRows } from "./database.ts";
+import { openDatabase, quoteName, quoteText, reading, readRows } from "./database.ts";
 import { doubts } from "./doubts.ts";
 import { inputError, shortName } from "./errors.ts";
 import { type Location, locate } from "./locate.ts";
-import { BLOCK_ROWS, type Block, type Source, type SourceOptions } from "./rows.ts";
+import { BLOCK_ROWS, type Block, type Slices, type Source, type SourceOptions } from "./rows.ts";
 import { MOST_COLUMNS, tooManyColumns } from "./textguard.ts";
 import { type Chunk, copyFeatures, copyLabels, copyWeights, learnSizes } from "./vectors.ts";
 import { quoted } from "./words.ts";
@@ -45,6 +45,7 @@ async function* blocks(
   from: string,
   again: boolean,
   plan: Plan,
+  first = 0,
 ): AsyncGenerator<Block> {
   const { features, weight, carried, target } = plan;
   const selected = [
@@ -53,7 +54,7 @@ async function* blocks(
     ...(target ? [target.sql] : []),
   ];
   const carriedFrom = features.length + (weight ? 1 : 0);
-  let row = 1;
+  let row = first + 1;
   let block: Block | undefined;
   let filled = 0;
   for await (const { chunk, rows } of readRows(db, source, from, selected, again)) {
@@ -86,11 +87,26 @@ async function* blocks(
     }
     row += rows;
   }
-  if (row === 1) throw inputError(`${source} has no rows`);
+  if (row === first + 1) throw inputError(`${source} has no rows`);
   if (block) {
     const [, inputs] = block.x.shape;
     const x: Block["x"] = { data: block.x.data.subarray(0, filled * inputs), shape: [filled, inputs] };
     yield { ...block, x, ...(block.weight && { weight: block.weight.subarray(0, filled) }) };
+  }
+}
+
+/** How many rows each file has, by its footer, in their order. */
+async function countFiles(db: DuckDBInstance, files: readonly string[]): Promise<number[]> {
+  const connection = await db.connect();
+  try {
+    const counts: number[] = [];
+    for (const file of files) {
+      const query = `SELECT num_rows FROM parquet_file_metadata(${quoteText(file.replace(/[*?[]/g, "[$&]"))})`;
+      counts.push(Number((await connection.runAndReadAll(query)).getRows()[0]![0]));
+    }
+    return counts;
+  } finally {
+    connection.closeSync();
   }
 }
 
@@ -144,6 +160,13 @@ export async function openTable(source: string, options: SourceOptions): Promise
       throw (await reading(name, () => isEmpty(db, location.from))) ? inputError(`${name} has no rows`) : error;
     }
     const { features } = plan;
+    const { slice } = location;
+    const slices = async (): Promise<Slices> => {
+      const counts = await reading(name, () => countFiles(db, location.files));
+      const read = (first: number, end: number): AsyncIterable<Block> =>
+        blocks(db, name, slice!(counts, first, end), true, plan, first);
+      return { rows: counts.reduce((sum, rows) => sum + rows, 0), read };
+    };
     return {
       name,
       files: location.files,
@@ -156,6 +179,7 @@ export async function openTable(source: string, options: SourceOptions): Promise
       labelled: `column ${JSON.stringify(targetName)}`,
       carried: plan.carried,
       [Symbol.asyncIterator]: () => blocks(db, name, from, location.files.length > 0, plan),
+      ...(slice && { slices }),
       close: () => db.closeSync(),
     };
   } catch (error) {
