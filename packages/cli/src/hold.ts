@@ -44,6 +44,8 @@ class Spool {
   readonly #path: string;
   readonly #numbers = new Map<Label, number>();
   readonly #labels: Label[] = [];
+  /** 1-based, of all rows of the source. */
+  #firstRow = 1;
   #rows = 0;
   #inputs = 0;
   #weighted = false;
@@ -66,7 +68,8 @@ class Spool {
     return { x, row: x + 4 + (this.#weighted ? 8 : 0) };
   }
 
-  async append({ x: { data, shape }, y, weight }: Block): Promise<void> {
+  async append({ x: { data, shape }, y, weight, row: number }: Block): Promise<void> {
+    if (this.#rows === 0) this.#firstRow = number;
     const [count, inputs] = shape;
     this.#inputs = inputs;
     this.#weighted = weight !== undefined;
@@ -109,7 +112,7 @@ class Spool {
     const data = new Float32Array(bytes.buffer, 0, count * this.#inputs);
     const numbers = new Int32Array(bytes.buffer, count * x, count);
     const y = Array.from(numbers, (number) => this.#labels[number]!);
-    const block = { x: { data, shape: [count, this.#inputs] as [number, number] }, y, row: first + 1 };
+    const block = { x: { data, shape: [count, this.#inputs] as [number, number] }, y, row: this.#firstRow + first };
     if (!this.#weighted) return block;
     const at = count * (x + 4);
     // f64 begin on 8 bytes

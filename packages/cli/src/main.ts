@@ -1,4 +1,7 @@
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
 import { styleText } from "node:util";
+import { launched } from "@napier/mpi";
 import { CommanderError } from "commander";
 import { CommandError, Interruption, oneLine } from "./errors.ts";
 import { program } from "./program.ts";
@@ -9,12 +12,12 @@ function coloured(style: "red" | "yellow", text: string): string {
   return process.stderr.isTTY && !NO_COLOR && TERM !== "dumb" ? styleText(style, text) : text;
 }
 
-function report(error: unknown, debug: boolean): number {
+function report(error: unknown, debug: boolean, who: string): number {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const { hint, exitCode } = error instanceof CommandError ? error : { hint: undefined, exitCode: 1 };
   const prefix = error instanceof Interruption ? "" : `${coloured("red", "error:")} `;
   const more = hint === undefined ? "" : `${coloured("yellow", "hint:")} ${oneLine(hint)}\n`;
-  process.stderr.write(`${prefix}${oneLine(message)}\n${more}`);
+  process.stderr.write(`${prefix}${who}${oneLine(message)}\n${more}`);
   if (error instanceof Interruption && error.command) process.stderr.write(`  ${error.command}\n`);
   if (debug) process.stderr.write(`${stack}\n`);
   return exitCode;
@@ -34,6 +37,12 @@ export async function run(argv: readonly string[]): Promise<void> {
   } catch (error) {
     // commander has printed its own message, or the help
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-    else process.exitCode = report(error, Boolean(napier.opts().debug));
+    else {
+      const rank = launched()?.rank ?? 0;
+      // what all ranks say rank 0 says, and the launcher ends the others; what one alone has to say is told a little later
+      if (rank > 0) await setTimeout(2000 + Math.min(5000, 100 * rank));
+      process.exitCode = report(error, Boolean(napier.opts().debug), rank > 0 ? `rank ${rank}: ` : "");
+      if (rank > 0) process.exit(); // a launcher ends the others when one has failed
+    }
   }
 }

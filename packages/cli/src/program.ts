@@ -53,7 +53,10 @@ const CHECKPOINTS = `
 
 With --checkpoint, Ctrl-C and SIGTERM save first and print the command that goes on. A training that was killed and goes on
 by --resume writes the very bytes of one that never was. The last two checkpoints are kept, after the end too: --resume
-with more --epochs or --max-iterations, or a smaller --tolerance, goes on from there. Delete the folder when it is not needed.`;
+with more --epochs or --max-iterations, or a smaller --tolerance, goes on from there. Delete the folder when it is not needed.
+
+Under MPI (mpirun -n 4 npx napier train 'data/*.parquet' …) the processes share the rows of Parquet files, each reads its own,
+and the model is the very file that one process writes. A training goes on by --resume on any number of processes.`;
 
 /** The parser. `docs/cli.md` is made of it. */
 export function program(argv: readonly string[] = []): Command {

@@ -1,5 +1,7 @@
+import { basename } from "node:path";
+import process from "node:process";
 import { createPool } from "napier/pool";
-import type { FitSettings, Label, Model, Progress, Score } from "napier/train";
+import type { FitSettings, Label, Model, Progress, Reducer, Score } from "napier/train";
 import { fit } from "napier/train";
 import { type CheckpointFolder, checkpointError, openCheckpoints } from "./checkpoint.ts";
 import type { LeftOut } from "./columns.ts";
@@ -8,6 +10,8 @@ import type { Held } from "./hold.ts";
 import { writeModel } from "./modelfile.ts";
 import { checkOutput } from "./output.ts";
 import { note, trainingProgress } from "./progress.ts";
+import { beQuiet } from "./quiet.ts";
+import { agree, joinRanks, ofAllBlocks, threadsOfRank } from "./share.ts";
 import { type DataOptions, loadData } from "./traindata.ts";
 import { History, scoreRows } from "./trainreport.ts";
 import { type Understanding, understand, understandingText } from "./understanding.ts";
@@ -56,17 +60,18 @@ export interface TrainReport {
 }
 
 /** NLL and accuracy of all rows, block by block. */
-async function evaluateAll(model: Model, rows: Held): Promise<Score & { rows: number }> {
-  let done = 0;
-  let loss = 0;
-  let correct = 0;
-  for await (const { x, y } of rows) {
+async function evaluateAll(model: Model, data: Held, reducer: Reducer | undefined): Promise<Score & { rows: number }> {
+  const losses: number[] = [];
+  const hits: number[] = [];
+  for await (const { x, y } of data) {
     const score = model.evaluate(x, y);
-    done += score.rows;
-    loss += score.nll * score.rows;
-    correct += Math.round(score.accuracy * score.rows);
+    losses.push(score.nll * score.rows);
+    hits.push(Math.round(score.accuracy * score.rows));
   }
-  return { rows: done, nll: loss / done, accuracy: correct / done };
+  const sum = async (own: number[]): Promise<number> =>
+    (await ofAllBlocks(own, reducer)).reduce((total, each) => total + each, 0);
+  const { rows } = data;
+  return { rows, nll: (await sum(losses)) / rows, accuracy: (await sum(hits)) / rows };
 }
 
 /** The score of all rows without that of some of them: the rows that `fit` kept for training. */
@@ -158,8 +163,45 @@ async function saveDiverged(out: string, { epoch }: Heard, error: unknown): Prom
   return new CommandError(1, error.message, hint, error);
 }
 
-/** `napier train`: everything is checked before training begins, and `out` is written whole or not at all. */
+/** A rank that reads and writes no checkpoints: rank 0 does. */
+const NO_CHECKPOINTS: CheckpointFolder = {
+  store: { read: async () => undefined, write: async () => {} },
+  isWritten: () => false,
+};
+
+/**
+ * `napier train`: everything is checked before training begins, and `out` is written whole or not at all. Under mpirun the
+ * ranks share the rows, and rank 0 alone prints and writes.
+ */
 export async function train(name: string, options: TrainOptions): Promise<TrainReport | Understanding> {
+  const communicator = joinRanks();
+  if (communicator === undefined) return trainOn(name, options, undefined);
+  const { report, threads = threadsOfRank(), out, command, json, ...common } = options;
+  const isFirst = communicator.rank === 0;
+  if (!isFirst) beQuiet();
+  await agree({ source: basename(name), ...named(common) }, communicator);
+  if (report !== undefined) {
+    throw inputError("--report: several ranks write none", "run napier evaluate --report on the model afterwards");
+  }
+  const result = await trainOn(name, { ...options, threads }, communicator);
+  communicator.end();
+  return result;
+}
+
+/** Options as the user knows them; folders may be others on other machines. */
+const named = (options: object): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(options).map(([key, value]) => {
+      const option = `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`).replace("---c", "--C")}`;
+      return [option, key === "checkpoint" ? "kept" : value];
+    }),
+  );
+
+async function trainOn(
+  name: string,
+  options: TrainOptions,
+  reducer: Reducer | undefined,
+): Promise<TrainReport | Understanding> {
   const {
     threads,
     out,
@@ -174,13 +216,18 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
   const { target, labels, weight, features: _, exclude, keep, validation: __, validationLabels, ...settings } = others;
   const optimizer = settings.optimizer ?? ((settings.hidden ?? []).length > 0 ? "adamw" : "lbfgs");
   const random = optimizer !== "lbfgs";
+  const isFirst = reducer === undefined || reducer.rank === 0;
+  const print = (text: string): void => void (isFirst && process.stdout.write(text));
   const interrupt = new AbortController();
   const { signal } = interrupt;
   let exitCode = INTERRUPTED;
+  let asked = false;
   const onSignal = (name: NodeJS.Signals): void => {
     exitCode = name === "SIGTERM" ? TERMINATED : INTERRUPTED;
-    if (signal.aborted) process.exit(exitCode);
-    interrupt.abort();
+    if (asked) process.exit(exitCode);
+    asked = true;
+    // rank 0 saves and ends, and the launcher ends the others
+    if (isFirst) interrupt.abort();
   };
   const interruption = ([message, hint]: Left): Interruption =>
     new Interruption(exitCode, message, hint, folder === undefined ? undefined : command);
@@ -195,13 +242,16 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
     checkOutput(out);
     if (page !== undefined) checkOutput(page, undefined, "--report");
     checkResume(options);
-    const checkpoints = folder === undefined || dryRun ? undefined : openCheckpoints(folder, settings.resume === true);
-    const loaded = await loadData(name, options, { random, out, onRow }, opened);
+    const foldersOf = (at: string): CheckpointFolder =>
+      isFirst ? openCheckpoints(at, settings.resume === true) : NO_CHECKPOINTS;
+    const checkpoints = folder === undefined || dryRun ? undefined : foldersOf(folder);
+    const batchSize = random ? (settings.batchSize ?? 128) : undefined;
+    const loaded = await loadData(name, options, { random, out, onRow, reducer, batchSize }, opened);
     const { rows: data, validation: own } = loaded;
     const { features } = data;
     const found = understand(shortName(name), data, own);
     if (dryRun) {
-      process.stdout.write(json ? `${JSON.stringify(found)}\n` : understandingText(found));
+      print(json ? `${JSON.stringify(found)}\n` : understandingText(found));
       return found;
     }
     note(understandingText(found).trimEnd());
@@ -225,7 +275,16 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
         history.add(p);
         progress.show(p);
       };
-      const given = { ...settings, optimizer, validation: own, features, pool, signal, onProgress };
+      const given = {
+        ...settings,
+        optimizer,
+        validation: own,
+        features,
+        pool,
+        signal,
+        onProgress,
+        ...(reducer && { reducer }),
+      };
       const checkpoint = checkpoints && { store: checkpoints.store, ...(every !== undefined && { every }) };
       model = await fit({ ...given, ...(checkpoint && { checkpoint }), source: data });
     } catch (error) {
@@ -246,12 +305,12 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
     const { end } = heard;
     const report: TrainReport = {
       model: out,
-      sha256: await writeModel(out, model),
+      sha256: isFirst ? await writeModel(out, model) : "",
       rows: data.rows,
       features: found.inputs,
       classes: model.classes,
       optimizer,
-      train: without(await evaluateAll(model, data), heldRows > 0 ? score : undefined, heldRows),
+      train: without(await evaluateAll(model, data, reducer), heldRows > 0 ? score : undefined, heldRows),
       validation: score ?? null,
       objective: end?.objective ?? null,
       iterations: end?.iterations ?? null,
@@ -271,7 +330,7 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
       await writeReport(page, parts);
       note(`${page}: the report`);
     }
-    process.stdout.write(json ? `${JSON.stringify(report)}\n` : summary(report, heard.best?.epoch, heldRows));
+    print(json ? `${JSON.stringify(report)}\n` : summary(report, heard.best?.epoch, heldRows));
     return report;
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);

@@ -1,4 +1,4 @@
-import type { Label } from "napier/train";
+import type { Label, Reducer } from "napier/train";
 import type { Choice } from "./columns.ts";
 import { inputError, nearest, shortName } from "./errors.ts";
 import { type Held, hold } from "./hold.ts";
@@ -7,6 +7,7 @@ import { isMatrix } from "./matrix.ts";
 import { checkOutput } from "./output.ts";
 import { rowCounter } from "./progress.ts";
 import type { SourceOptions } from "./rows.ts";
+import { holdOwn } from "./share.ts";
 import { openSource } from "./source.ts";
 
 /** Which rows, and what of them; the part of `train`'s options that is about the source. */
@@ -34,12 +35,21 @@ export function checkTarget(source: string, { target, labels }: { target?: strin
   throw inputError("required option '--target <column>' not specified");
 }
 
+/** How rows are read. */
+export interface Reading {
+  /** Whether blocks are asked for in any order. */
+  random: boolean;
+  out: string;
+  onRow: () => void;
+  /** Where ranks share the rows; and their batches. */
+  reducer?: Reducer | undefined;
+  batchSize?: number | undefined;
+}
+
 async function load(
   name: string,
   options: SourceOptions,
-  random: boolean,
-  out: string,
-  onRow: () => void,
+  { random, out, onRow, reducer, batchSize }: Reading,
 ): Promise<Held> {
   const source = await openSource(name, options);
   try {
@@ -53,7 +63,7 @@ async function load(
     onRow();
     counter.rows(done);
   };
-  const held = await hold(source, { random, onRows });
+  const held = reducer ? await holdOwn(source, reducer, batchSize, { onRows }) : await hold(source, { random, onRows });
   counter.end();
   return held;
 }
@@ -93,17 +103,11 @@ export interface Data {
 }
 
 /** Reads both sources and checks that they fit each other. `opened` gets what is to be closed, whatever happens. */
-export async function loadData(
-  name: string,
-  options: DataOptions,
-  reading: { random: boolean; out: string; onRow: () => void },
-  opened: Held[],
-): Promise<Data> {
+export async function loadData(name: string, options: DataOptions, reading: Reading, opened: Held[]): Promise<Data> {
   const { target, labels, weight, features, exclude, keep, validation, validationLabels, classWeight } = options;
-  const { random, out, onRow } = reading;
   checkTarget(name, options);
   const choice: Choice = { features, exclude, keep };
-  const rows = await load(name, { target, labels, weight, choice }, random, out, onRow);
+  const rows = await load(name, { target, labels, weight, choice }, reading);
   opened.push(rows);
   checkClasses(shortName(name), rows.source.labelled, rows);
   checkClassWeight(classWeight, rows);
@@ -117,7 +121,7 @@ export async function loadData(
     throw inputError(`--validation ${validation} has no labels`, "add --validation-labels <file>");
   }
   const wanted = isOwn ? { labels: validationLabels } : { target, labels: validationLabels };
-  const own = await load(validation, { ...wanted, features: rows.features }, random, out, onRow);
+  const own = await load(validation, { ...wanted, features: rows.features }, { ...reading, batchSize: undefined });
   opened.push(own);
   const classes: Label[] = [...rows.labels.keys()];
   for (const [label, { first }] of own.labels)

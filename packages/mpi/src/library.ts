@@ -1,4 +1,5 @@
-import koffi from "koffi";
+import { createRequire } from "node:module";
+import process from "node:process";
 import type { Family } from "./launched.ts";
 
 /** What a family's library is called, the package that has it, and its handles. */
@@ -63,8 +64,21 @@ export interface Library {
 /** MPI_THREAD_FUNNELED: there are other threads, and they make no calls. */
 const FUNNELED = 1;
 
+type Loaded = ReturnType<typeof import("koffi").load>;
+
+/**
+ * UCX, which carries MPICH's messages and may carry Open MPI's, otherwise watches over malloc, brk and mmap in the whole process,
+ * and takes the signals that V8 has for itself: ranks of Node died of a segmentation fault in V8's heap, one in some 60.
+ */
+function keepUcxOut(): void {
+  process.env.UCX_MEM_EVENTS ??= "n";
+  process.env.UCX_ERROR_SIGNALS ??= "";
+}
+
 /** Throws where none of the names is a library here. */
-function open(family: Interface, names: readonly string[]): { path: string; lib: ReturnType<typeof koffi.load> } {
+function open(family: Interface, names: readonly string[]): { path: string; lib: Loaded } {
+  // native code, which a process without a launcher does not load
+  const koffi: typeof import("koffi") = createRequire(import.meta.url)("koffi");
   const reasons: string[] = [];
   for (const path of names) {
     try {
@@ -81,6 +95,7 @@ function open(family: Interface, names: readonly string[]): { path: string; lib:
 /** @param override  another file of that family */
 export function loadLibrary(launcher: Family, override: string | undefined): Library {
   const own = FAMILIES[launcher];
+  keepUcxOut();
   const { path, lib } = open(own, override === undefined ? own.names : [override]);
   // a library of the other family, which the user has named, has other handles
   const isOpen = hasSymbol(lib, FAMILIES["Open MPI"].handles.world as string);
@@ -112,7 +127,7 @@ export function loadLibrary(launcher: Family, override: string | undefined): Lib
   };
 }
 
-function hasSymbol(lib: ReturnType<typeof koffi.load>, name: string): boolean {
+function hasSymbol(lib: Loaded, name: string): boolean {
   try {
     return Boolean(lib.symbol(name));
   } catch {

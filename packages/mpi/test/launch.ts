@@ -45,6 +45,13 @@ export interface Ended {
   stderr: string;
 }
 
+/** The command that starts `node …args` on n ranks, and its environment. */
+export function commandLine(launcher: Launcher, n: number, args: readonly string[]) {
+  const env = { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
+  const line = [...COMMANDS[launcher].options(n), process.execPath, ...args];
+  return { file: FOUND.get(launcher) as string, args: line, env };
+}
+
 /** Runs `node …args` on n ranks. */
 export function launch(
   launcher: Launcher,
@@ -52,14 +59,11 @@ export function launch(
   args: readonly string[],
   options: { cwd?: string; env?: Record<string, string> } = {},
 ): Promise<Ended> {
-  const root = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
-  const command = [...COMMANDS[launcher].options(n), process.execPath, ...args];
+  const { file, args: line, env } = commandLine(launcher, n, args);
+  const all = { ...options, env: { ...env, ...options.env }, timeout: 120_000, maxBuffer: 1 << 26 };
   return new Promise((resolve) => {
-    execFile(
-      FOUND.get(launcher) as string,
-      command,
-      { ...options, env: { ...process.env, ...root, ...options.env }, timeout: 120_000, maxBuffer: 1 << 26 },
-      (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
+    execFile(file, line, all, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
     );
   });
 }

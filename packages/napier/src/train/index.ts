@@ -6,7 +6,7 @@ export type { Layer } from "./layers.ts";
 export type { Feature, Label, Matrix } from "./matrix.ts";
 export { Model, type ModelParts, type ModelReliabilityOptions, type Scores } from "./model.ts";
 export type { CheckpointOptions, FitData, FitOptions, FitSettings, Progress } from "./options.ts";
-export { batchParts, ownBlocks, type Reducer } from "./reducer.ts";
+export { batchParts, gatherJson, ownBlocks, type Reducer } from "./reducer.ts";
 export { type Reliability, type ReliabilityBin, type ReliabilityOptions, reliability } from "./reliability.ts";
 export type { Scaling } from "./scale.ts";
 export type { Score } from "./score.ts";

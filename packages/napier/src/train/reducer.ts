@@ -90,7 +90,17 @@ export async function gather(bytes: Uint8Array, reducer: Reducer): Promise<Uint8
   return starts.map((start, r) => whole.slice(start * 8, start * 8 + Number(lengths[r])));
 }
 
-/** What each rank has to say, as JSON. */
+/**
+ * What each rank has to say, by rank; every rank calls it, and all get the same.
+ *
+ * @param value  what JSON can hold
+ * @param reducer  that of the ranks
+ * @returns the values of all ranks
+ *
+ * @example
+ * const alone = { rank: 0, size: 1, sum() {}, max() {} };
+ * await gatherJson({ rows: 3 }, alone); // [{ rows: 3 }]
+ */
 export async function gatherJson<T>(value: T, reducer: Reducer): Promise<T[]> {
   const parts = await gather(new TextEncoder().encode(JSON.stringify(value)), reducer);
   return parts.map((part) => JSON.parse(new TextDecoder().decode(part)) as T);

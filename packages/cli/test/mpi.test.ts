@@ -1,0 +1,160 @@
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { commandLine, LAUNCHERS, type Launcher, launch } from "../../mpi/test/launch.ts";
+import { rng } from "../../napier/src/rng.ts";
+import { BIN, napier, sql, temporaryFolder } from "./command.ts";
+import { SEED } from "./killed.ts";
+
+const folder = temporaryFolder();
+const FILES = [20_000, 7000, 1];
+const TRAININGS: [name: string, args: string[]][] = [
+  ["L-BFGS, a fraction held", ["--validation", "0.1", "--weight", "w", "--max-iterations", "15"]],
+  [
+    "an MLP by AdamW, rows of their own",
+    ["--hidden", "8", "--epochs", "2", "--batch-size", "256", "--validation", "own.parquet"],
+  ],
+  ["SGD, balanced", ["--optimizer", "sgd", "--epochs", "1", "--class-weight", "balanced", "--scale", "none"]],
+];
+const train = (args: readonly string[], out: string): string[] => [
+  ...["train", "rows-*.parquet", "--target", "y", "--json", "--out", out],
+  ...args,
+];
+
+beforeAll(async () => {
+  let before = 0;
+  const select = (from: number, end: number): string =>
+    `SELECT (hash(i) % 1000)::FLOAT AS a, [hash(i * 7) % 10, i % 2]::FLOAT[] AS b, (i % 9) / 4 AS w,
+     'c' || (((hash(i) % 1000)::INT + (hash(i * 3) % 300)::INT) // 300) AS y FROM range(${from}, ${end}) t(i) ORDER BY i`;
+  for (const [n, rows] of FILES.entries()) {
+    const path = join(folder, `rows-${n}.parquet`);
+    await sql(`COPY (${select(before, before + rows)}) TO '${path}' (FORMAT parquet, ROW_GROUP_SIZE 4096)`);
+    before += rows;
+  }
+  await sql(`COPY (${select(before, before + 5000)}) TO '${join(folder, "own.parquet")}' (FORMAT parquet)`);
+});
+
+/** The result on stdout, but for what is measured or named; stderr without what launchers add. */
+function partsOf(stdout: string, stderr: string): unknown[] {
+  const { model: _, seconds: __, ...result } = JSON.parse(stdout);
+  const lines = stderr.replace(/; \d+\.\d s/g, "").split("\n");
+  // of iterations only one a second is shown
+  return [result, lines.filter((line) => !/^iteration |^$/.test(line))];
+}
+
+describe.each(TRAININGS)("%s", (_, args) => {
+  let alone: unknown[] = [];
+  let bytes = Buffer.alloc(0);
+  beforeAll(async () => {
+    const { code, stdout, stderr } = await napier(folder, ...train(args, "alone.onnx"));
+    expect(code, stderr).toBe(0);
+    alone = partsOf(stdout, stderr);
+    bytes = readFileSync(join(folder, "alone.onnx"));
+  });
+
+  describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
+    test.skipIf(missing).each([1, 2, 3, 4])("%i ranks print and write what one process does", async (ranks) => {
+      const { code, stdout, stderr } = await launch(launcher, ranks, [BIN, ...train(args, "ranks.onnx")], {
+        cwd: folder,
+      });
+      expect(code, stderr).toBe(0);
+      expect(partsOf(stdout, stderr)).toEqual(alone);
+      expect(readFileSync(join(folder, "ranks.onnx")).equals(bytes)).toBe(true);
+      rmSync(join(folder, "ranks.onnx"));
+    });
+  });
+});
+
+/** The processes of a job's ranks: below the launcher, whatever stands between. */
+function ranksOf(launcher: number): number[] {
+  const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const parents = new Map<number, number>();
+  const commands = new Map<number, string>();
+  for (const name of all) {
+    try {
+      parents.set(Number(name), Number(/\) \w (\d+)/.exec(readFileSync(`/proc/${name}/stat`, "utf8"))?.[1]));
+      commands.set(Number(name), readFileSync(`/proc/${name}/cmdline`, "utf8"));
+    } catch {
+      // it has ended since
+    }
+  }
+  const isBelow = (pid: number): boolean => pid > 1 && (pid === launcher || isBelow(parents.get(pid) ?? 0));
+  return [...parents.keys()].filter(
+    (pid) => pid !== launcher && isBelow(pid) && commands.get(pid)?.startsWith(`${process.execPath}\0${BIN}`),
+  );
+}
+
+describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
+  const real = test.skipIf(missing);
+
+  real("other options on one rank: one line, no training", async () => {
+    const { file, args, env } = commandLine(launcher, 1, [BIN, ...train(["--seed", "1"], "a.onnx")]);
+    const all = [...args, ":", "-n", "1", process.execPath, BIN, ...train(["--seed", "2"], "b.onnx")];
+    const child = spawn(file, all, { cwd: folder, env });
+    let stderr = "";
+    child.stderr.on("data", (part) => {
+      stderr += part;
+    });
+    expect(await new Promise((resolve) => child.once("close", resolve))).not.toBe(0);
+    expect(stderr).toContain("error: rank 1 is not at the same work as rank 0: --seed is 2 there and 1 here\n");
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
+  real("what all ranks refuse is said once", async () => {
+    const source = "sql:SELECT 1 AS a, 2 AS y";
+    const { code, stdout, stderr } = await launch(launcher, 3, [BIN, "train", source, "--target", "y"], {
+      cwd: folder,
+    });
+    expect(code).not.toBe(0);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(`error: ${source}: several ranks read Parquet files only\n`);
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
+  real(
+    "10 kills at random moments, each time on another number of ranks: the bytes of the training that was not",
+    async () => {
+      const args = ["--hidden", "8", "--epochs", "6", "--batch-size", "128", "--validation", "0.1"];
+      const random = rng(SEED, launcher.length);
+      expect((await napier(folder, ...train(args, "whole.onnx"))).code).toBe(0);
+      const saves = `saves-${launcher.length}`;
+      const resumable = train([...args, "--checkpoint", saves, "--checkpoint-every", "0", "--resume"], "killed.onnx");
+      /** Whether it was killed: one rank, so long after training began. */
+      const run = async (ranks: number, milliseconds: number): Promise<boolean> => {
+        const { file, args: line, env } = commandLine(launcher as Launcher, ranks, [BIN, ...resumable]);
+        const child = spawn(file, line, { cwd: folder, env });
+        let stderr = "";
+        let timer: NodeJS.Timeout | undefined;
+        let killed = 0;
+        child.stdout.resume();
+        child.stderr.on("data", (part) => {
+          stderr += part;
+          if (timer !== undefined || !new RegExp(`^${saves}: (goes on|no checkpoint)`, "m").test(stderr)) return;
+          timer = setTimeout(() => {
+            const pids = ranksOf(child.pid as number);
+            if (pids.length < ranks) return;
+            killed = performance.now();
+            process.kill(pids[random.below(ranks)]!, "SIGKILL");
+          }, milliseconds);
+        });
+        const code = await new Promise((resolve) => child.once("close", resolve));
+        clearTimeout(timer);
+        if (killed === 0) expect(code, stderr).toBe(0);
+        else {
+          expect(code).not.toBe(0);
+          expect(performance.now() - killed).toBeLessThan(10_000);
+        }
+        return killed > 0;
+      };
+      for (let kills = 0, ranks = 1; kills < 10; ranks = (ranks % 4) + 1) {
+        if (await run(ranks, 400 * random.uniform())) kills++;
+        else rmSync(join(folder, saves), { recursive: true });
+      }
+      expect(await run(2, 600_000)).toBe(false);
+      const [whole, killed] = ["whole.onnx", "killed.onnx"].map((name) => readFileSync(join(folder, name)));
+      expect(killed!.equals(whole!)).toBe(true);
+    },
+    120_000,
+  );
+});
