@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { launched } from "@napier/mpi";
 import { Command, Option } from "commander";
 import { resumeCommand } from "./checkpoint.ts";
+import { inputError } from "./errors.ts";
 import {
   classWeights,
   count,
@@ -15,6 +16,7 @@ import {
   widths,
 } from "./options.ts";
 import { beQuiet } from "./quiet.ts";
+import { VERSION } from "./version.ts";
 
 const SOURCES = `
 A source is a path or a glob of .csv, .tsv, .parquet, .jsonl, .ndjson or .json files (text also as .gz), "sql:SELECT …",
@@ -56,19 +58,31 @@ by --resume writes the very bytes of one that never was. The last two checkpoint
 with more --epochs or --max-iterations, or a smaller --tolerance, goes on from there. Delete the folder when it is not needed.
 
 Under MPI (mpirun -n 4 npx napier train 'data/*.parquet' …) the processes share the rows of Parquet files, each reads its own,
-and the model is the very file that one process writes. A training goes on by --resume on any number of processes.`;
+and the model is the very file that one process writes. Where a process is lost, all end with a line that says which; --resume
+goes on, on any number of processes. Open MPI kills them a second after Ctrl-C: mpirun --mca odls_base_sigkill_timeout 30 …
+leaves time to save.`;
+
+/** Throws where several processes would each do the same. */
+function checkAlone(command: string): void {
+  const size = launched()?.size ?? 1;
+  if (command === "train" || size === 1) return;
+  throw inputError(
+    `${command} runs in one process, got ${size}`,
+    "start it without mpirun; only train shares its rows",
+  );
+}
 
 /** The parser. `docs/cli.md` is made of it. */
 export function program(argv: readonly string[] = []): Command {
-  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   const napier = new Command("napier")
     .description("Train, evaluate, calibrate and run softmax classifiers; check logits.")
-    .version(version)
+    .version(VERSION)
     .option("--quiet", "say nothing but results and errors")
     .option("--debug", "show the stack of an error")
     .addHelpText("after", EXIT_CODES)
-    .hook("preAction", (command) => {
+    .hook("preAction", (command, action) => {
       if (command.opts().quiet) beQuiet();
+      checkAlone(action.name());
     })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
@@ -127,6 +141,11 @@ export function program(argv: readonly string[] = []): Command {
     )
     .option("--seed <n>", "same seed, same bytes", seed, 0)
     .option("--threads <n>", "threads to train on; the bytes stay the same (default: all cores)", threads)
+    .option(
+      "--timeout <seconds>",
+      "under MPI: ends where a rank is silent for so long; 0: never (default: 30)",
+      notNegative,
+    )
     .option("--checkpoint <folder>", "where training is saved, to go on from; made if it is missing")
     .option("--checkpoint-every <seconds>", "how often (default: 30)", notNegative)
     .option("--resume", "go on from --checkpoint, with all else as it was")

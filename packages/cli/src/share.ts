@@ -1,23 +1,38 @@
-import { statSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { createHash } from "node:crypto";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { availableParallelism, hostname } from "node:os";
 import { basename } from "node:path";
-import process from "node:process";
-import { type Communicator, connect, launched } from "@napier/mpi";
+import { type Communicator, type ConnectOptions, connect, launched, notConnected } from "@napier/mpi";
 import { batchParts, gatherJson, type Label, ownBlocks, type Reducer } from "napier/train";
 import { inputError, visible } from "./errors.ts";
 import { type Held, type HoldOptions, hold, type Seen } from "./hold.ts";
 import { BLOCK_ROWS, type Block, type Source } from "./rows.ts";
 
 /** The other processes of an MPI job; undefined where no launcher has started this one, or it alone. */
-export function joinRanks(): Communicator | undefined {
+export async function joinRanks(options: ConnectOptions): Promise<Communicator | undefined> {
+  const reason = notConnected();
+  if (reason !== undefined) {
+    const [message, hint] = reason.split(/; (.*)/) as [string, string];
+    throw inputError(message, hint);
+  }
   const place = launched();
-  return place === undefined || place.size === 1 ? undefined : connect();
+  return place === undefined || place.size === 1 ? undefined : connect(options);
 }
 
-/** Threads of a rank: the cores of this machine, shared with its other ranks. */
-export function threadsOfRank(): number {
-  const { OMPI_COMM_WORLD_LOCAL_SIZE: open, MPI_LOCALNRANKS: hydra } = process.env;
-  return Math.max(1, Math.floor(availableParallelism() / Number(open ?? hydra ?? 1)));
+/** The cores that this process may run on, as Linux says it. */
+function allowed(): string {
+  try {
+    return /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** Threads of a rank: the cores that it is bound to, shared with the ranks that are bound to the same. */
+export async function threadsOfRank(reducer: Reducer): Promise<number> {
+  const cores = `${hostname()} ${allowed()}`;
+  const all = await gatherJson(cores, reducer);
+  return Math.max(1, Math.floor(availableParallelism() / all.filter((each) => each === cores).length));
 }
 
 /** Throws on every rank, with the same message, where the first rank that differs from rank 0 does so. */
@@ -33,11 +48,25 @@ export async function agree(own: Readonly<Record<string, unknown>>, reducer: Red
   });
 }
 
-/** Names and sizes of the files: folders may be others on other machines. */
-export const factsOf = ({ files }: Source): Record<string, unknown> =>
-  Object.fromEntries(
-    files.map((file, n) => [`file ${n + 1} (${basename(file)})`, `${basename(file)}, ${statSync(file).size} bytes`]),
-  );
+/** Bytes at the end of a Parquet file that say what is where in it, and between which values. */
+const END = 65_536;
+
+/** Name, size and a digest of the end: folders may be others on other machines. */
+function factOf(file: string): string {
+  const descriptor = openSync(file, "r");
+  try {
+    const { size } = fstatSync(descriptor);
+    const end = Buffer.alloc(Math.min(END, size));
+    readSync(descriptor, end, 0, end.length, size - end.length);
+    const digest = createHash("sha256").update(end).digest("hex").slice(0, 8);
+    return `${basename(file)}, ${size} bytes, ${digest}`;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+const factsOf = ({ files }: Source): Record<string, unknown> =>
+  Object.fromEntries(files.map((file, n) => [`file ${n + 1}`, factOf(file)]));
 
 /** What a rank has found in its rows. */
 interface Told {

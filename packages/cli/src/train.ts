@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import process from "node:process";
+import type { Communicator } from "@napier/mpi";
 import { createPool } from "napier/pool";
 import type { FitSettings, Label, Model, Progress, Reducer, Score } from "napier/train";
 import { fit } from "napier/train";
@@ -15,6 +16,7 @@ import { agree, joinRanks, ofAllBlocks, threadsOfRank } from "./share.ts";
 import { type DataOptions, loadData } from "./traindata.ts";
 import { History, scoreRows } from "./trainreport.ts";
 import { type Understanding, understand, understandingText } from "./understanding.ts";
+import { VERSION } from "./version.ts";
 import { count, metrics, some } from "./words.ts";
 
 type Own =
@@ -32,6 +34,8 @@ export interface TrainOptions extends Omit<FitSettings, Own>, DataOptions {
   checkpoint?: string;
   /** Seconds, 30 by default. */
   checkpointEvery?: number;
+  /** Seconds without a sign of life of a rank, after which all end. */
+  timeout?: number;
   /** The command line that goes on, for messages. */
   command?: string;
   out: string;
@@ -174,18 +178,26 @@ const NO_CHECKPOINTS: CheckpointFolder = {
  * ranks share the rows, and rank 0 alone prints and writes.
  */
 export async function train(name: string, options: TrainOptions): Promise<TrainReport | Understanding> {
-  const communicator = joinRanks();
-  if (communicator === undefined) return trainOn(name, options, undefined);
-  const { report, threads = threadsOfRank(), out, command, json, ...common } = options;
+  const { timeout, ...own } = options;
+  const communicator = await joinRanks({ ...(timeout !== undefined && { timeout }), advice: adviceOf(options) });
+  if (communicator === undefined) return trainOn(name, own, undefined);
+  const shared = await threadsOfRank(communicator);
+  const { report, threads = shared, out, command, json, ...common } = own;
   const isFirst = communicator.rank === 0;
   if (!isFirst) beQuiet();
-  await agree({ source: basename(name), ...named(common) }, communicator);
+  await agree({ napier: VERSION, source: basename(name), ...named(common) }, communicator);
   if (report !== undefined) {
     throw inputError("--report: several ranks write none", "run napier evaluate --report on the model afterwards");
   }
-  const result = await trainOn(name, { ...options, threads }, communicator);
+  const result = await trainOn(name, { ...own, threads }, communicator);
   communicator.end();
   return result;
+}
+
+/** How to go on where a rank was lost. */
+function adviceOf({ checkpoint }: TrainOptions): string {
+  if (checkpoint === undefined) return "nothing is saved; with --checkpoint <folder> training could go on";
+  return `the same command with --resume goes on from ${checkpoint}, on any number of ranks`;
 }
 
 /** Options as the user knows them; folders may be others on other machines. */
@@ -200,7 +212,7 @@ const named = (options: object): Record<string, unknown> =>
 async function trainOn(
   name: string,
   options: TrainOptions,
-  reducer: Reducer | undefined,
+  reducer: Communicator | undefined,
 ): Promise<TrainReport | Understanding> {
   const {
     threads,
@@ -227,6 +239,7 @@ async function trainOn(
     if (asked) process.exit(exitCode);
     asked = true;
     // rank 0 saves and ends, and the launcher ends the others
+    reducer?.release();
     if (isFirst) interrupt.abort();
   };
   const interruption = ([message, hint]: Left): Interruption =>

@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { commandLine, LAUNCHERS, type Launcher, launch } from "../../mpi/test/launch.ts";
@@ -85,20 +85,74 @@ function ranksOf(launcher: number): number[] {
   );
 }
 
+async function ended(child: ChildProcess): Promise<{ code: unknown; stderr: string }> {
+  let stderr = "";
+  child.stderr?.on("data", (part) => {
+    stderr += part;
+  });
+  return { code: await new Promise((resolve) => child.once("close", resolve)), stderr };
+}
+
 describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
   const real = test.skipIf(missing);
 
   real("other options on one rank: one line, no training", async () => {
     const { file, args, env } = commandLine(launcher, 1, [BIN, ...train(["--seed", "1"], "a.onnx")]);
     const all = [...args, ":", "-n", "1", process.execPath, BIN, ...train(["--seed", "2"], "b.onnx")];
-    const child = spawn(file, all, { cwd: folder, env });
-    let stderr = "";
-    child.stderr.on("data", (part) => {
-      stderr += part;
-    });
-    expect(await new Promise((resolve) => child.once("close", resolve))).not.toBe(0);
+    const { code, stderr } = await ended(spawn(file, all, { cwd: folder, env }));
+    expect(code).not.toBe(0);
     expect(stderr).toContain("error: rank 1 is not at the same work as rank 0: --seed is 2 there and 1 here\n");
     expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
+  real("another version on one rank: one line, no training", async () => {
+    const other = join(folder, `other-${launcher.length}`);
+    for (const part of ["bin", "dist", "package.json"])
+      cpSync(join(BIN, "../..", part), join(other, part), { recursive: true });
+    symlinkSync(join(BIN, "../../../../node_modules"), join(other, "node_modules"));
+    const text = readFileSync(join(other, "package.json"), "utf8");
+    writeFileSync(join(other, "package.json"), text.replace(/"version": ".*?"/, '"version": "9.9.9"'));
+    const { file, args, env } = commandLine(launcher, 1, [BIN, ...train([], "a.onnx")]);
+    const all = [...args, ":", "-n", "1", process.execPath, join(other, "bin/napier.js"), ...train([], "b.onnx")];
+    const { code, stderr } = await ended(spawn(file, all, { cwd: folder, env }));
+    expect(code).not.toBe(0);
+    const version = JSON.parse(text).version;
+    expect(stderr).toContain(
+      `error: rank 1 is not at the same work as rank 0: napier is "9.9.9" there and "${version}" here\n`,
+    );
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
+  real("another file of the same name and size on one rank: one line, no training", async () => {
+    const name = "twin.parquet";
+    const folders = ["here", "there"].map((each) => join(folder, `${each}-${launcher.length}`));
+    for (const [n, each] of folders.entries()) {
+      mkdirSync(each);
+      await sql(
+        `COPY (SELECT i AS a, (i + ${n}) % 2 AS y FROM range(100) t(i)) TO '${join(each, name)}' (FORMAT parquet)`,
+      );
+    }
+    const [here, there] = folders.map((each) => join(each, name)) as [string, string];
+    expect(statSync(here).size).toBe(statSync(there).size);
+    const line = (source: string): string[] => ["train", source, "--target", "y", "--out", join(folder, "x.onnx")];
+    const { file, args, env } = commandLine(launcher, 1, [BIN, ...line(here)]);
+    const all = [...args, ":", "-n", "1", process.execPath, BIN, ...line(there)];
+    const { code, stderr } = await ended(spawn(file, all, { cwd: folder, env }));
+    expect(code).not.toBe(0);
+    const fact = `"${name}, \\d+ bytes, [0-9a-f]{8}"`;
+    expect(stderr).toMatch(
+      new RegExp(`^error: rank 1 is not at the same work as rank 0: file 1 is ${fact} there and ${fact} here$`, "m"),
+    );
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
+  real("a command that ranks do not share is refused", async () => {
+    const { code, stdout, stderr } = await launch(launcher, 2, [BIN, "inspect", "alone.onnx"], { cwd: folder });
+    expect(code).not.toBe(0);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(
+      "error: inspect runs in one process, got 2\nhint: start it without mpirun; only train shares its rows\n",
+    );
   });
 
   real("what all ranks refuse is said once", async () => {
@@ -127,6 +181,7 @@ describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
         let stderr = "";
         let timer: NodeJS.Timeout | undefined;
         let killed = 0;
+        let lost = "";
         child.stdout.resume();
         child.stderr.on("data", (part) => {
           stderr += part;
@@ -134,8 +189,10 @@ describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
           timer = setTimeout(() => {
             const pids = ranksOf(child.pid as number);
             if (pids.length < ranks) return;
+            const pid = pids[random.below(ranks)]!;
+            lost = `\\(process ${pid} on .+\\) has come to an end`;
             killed = performance.now();
-            process.kill(pids[random.below(ranks)]!, "SIGKILL");
+            process.kill(pid, "SIGKILL");
           }, milliseconds);
         });
         const code = await new Promise((resolve) => child.once("close", resolve));
@@ -144,6 +201,10 @@ describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
         else {
           expect(code).not.toBe(0);
           expect(performance.now() - killed).toBeLessThan(10_000);
+          if (ranks === 1) return true;
+          const advice = `the same command with --resume goes on from ${saves}, on any number of ranks`;
+          expect(stderr).toMatch(new RegExp(`^error: rank \\d ${lost}; ${advice}$`, "m"));
+          expect(stderr.match(/^error:/gm)).toHaveLength(1);
         }
         return killed > 0;
       };
@@ -155,6 +216,6 @@ describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
       const [whole, killed] = ["whole.onnx", "killed.onnx"].map((name) => readFileSync(join(folder, name)));
       expect(killed!.equals(whole!)).toBe(true);
     },
-    120_000,
+    300_000,
   );
 });

@@ -1,7 +1,9 @@
+import { fstatSync } from "node:fs";
 import process from "node:process";
 import type { Reducer } from "napier/train";
-import { type Launched, launched } from "./launched.ts";
+import { type Launched, launched, notConnected } from "./launched.ts";
 import { type Library, loadLibrary } from "./library.ts";
+import type { Watch } from "./watch.ts";
 
 /** Numbers of a call at most: MPI counts in 32 bits. */
 const MOST = 1 << 28;
@@ -16,6 +18,8 @@ export interface Communicator extends Reducer {
   sum(values: BigInt64Array<ArrayBuffer>): void;
   /** In place; over when it returns. */
   max(values: Int32Array<ArrayBuffer>): void;
+  /** From here on a rank that ends is not missed: this one is about to end, and the launcher ends the others. */
+  release(): void;
   /** Ends MPI; every rank calls it, once. */
   end(): void;
 }
@@ -23,6 +27,10 @@ export interface Communicator extends Reducer {
 export interface ConnectOptions {
   /** A libmpi of one's own; the environment's NAPIER_MPI_LIBRARY, or the launcher's family by default. */
   library?: string | undefined;
+  /** Seconds without a sign of life of a rank, after which all end; 30 by default, and with 0 no rank is watched. */
+  timeout?: number;
+  /** What the message about a lost rank ends with: how to go on. */
+  advice?: string;
 }
 
 const textOf = (bytes: Uint8Array, length: number): string =>
@@ -43,6 +51,22 @@ function versionOf(library: Library): string {
   return /^MPICH/.test(line) ? line.replace(/\s+/g, " ") : line;
 }
 
+/** Throws where a program between MPICH's launcher and this one has closed its socket: MPICH would write into another file. */
+function checkSocket(): void {
+  const { PMI_FD } = process.env;
+  let isThere = PMI_FD === undefined;
+  try {
+    isThere ||= fstatSync(Number(PMI_FD)).isSocket();
+  } catch {
+    // it is closed
+  }
+  if (isThere) return;
+  const todo = "npx closes it: start node_modules/.bin/napier, or node, by mpiexec itself";
+  throw new Error(
+    `mpi: launcher expected to be reached by file descriptor ${PMI_FD} (PMI_FD), got a closed one; ${todo}`,
+  );
+}
+
 /** Throws where the library does not see the job that the launcher has started: every process would train alone. */
 function checkPlace(
   library: Library,
@@ -56,25 +80,33 @@ function checkPlace(
   throw new Error(`mpi: library expected rank ${rank} of ${size}, as ${launcher}'s launcher says, got ${got}; ${todo}`);
 }
 
+const NO_WATCH: Watch = { enter: () => {}, leave: () => {}, end: () => {} };
+
 /**
  * Joins the job that mpirun, mpiexec or srun has started this process in: MPI_Init and a communicator, which is the
- * `reducer` of `fit`. Calls are synchronous: 1.4 µs, where asynchronous ones take 30.
+ * `reducer` of `fit`. Calls are synchronous: 1.4 µs, where asynchronous ones take 30. MPI itself never notices that a network
+ * is cut, so a thread of each rank is connected to rank 0's by TCP: a rank that is killed or silent ends all, with one line.
  *
  * @returns the communicator of all processes
- * @throws {Error} there is no launcher, its libmpi is not here, or the library is not the launcher's
+ * @throws {Error} there is no launcher, its libmpi is not here, the library is not the launcher's, or rank 0 is out of reach
  *
  * @example
- * const reducer = connect(); // under: mpirun -n 4 node train.js
+ * const reducer = await connect(); // under: mpirun -n 4 node train.js
  * const model = await fit({ source, reducer });
  * reducer.end();
  */
-export function connect({ library: override = process.env.NAPIER_MPI_LIBRARY }: ConnectOptions = {}): Communicator {
+export async function connect(options: ConnectOptions = {}): Promise<Communicator> {
+  const {
+    library: override = process.env.NAPIER_MPI_LIBRARY,
+    timeout = 30,
+    advice = "start all ranks again",
+  } = options;
   const place = launched();
   if (place === undefined) {
-    throw new Error(
-      "mpi: connect expected a process of an MPI job, got one of its own; start it by mpirun -n 4 node …",
-    );
+    const reason = notConnected() ?? "got one of its own; start it by mpirun -n 4 node …";
+    throw new Error(`mpi: connect expected a process of an MPI job, ${reason}`);
   }
+  checkSocket();
   const library = loadLibrary(place.launcher, override);
   const [provided, rank, size] = [new Int32Array(1), new Int32Array(1), new Int32Array(1)];
   check(library, "MPI_Init_thread", library.init(provided));
@@ -84,6 +116,7 @@ export function connect({ library: override = process.env.NAPIER_MPI_LIBRARY }: 
   const version = versionOf(library);
   checkPlace(library, version, place, [rank[0]!, size[0]!]);
   const traffic = { calls: 0, bytes: 0 };
+  let watch = NO_WATCH;
   const reduce = (
     values: BigInt64Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
     type: "int64" | "int32",
@@ -91,18 +124,31 @@ export function connect({ library: override = process.env.NAPIER_MPI_LIBRARY }: 
   ): void => {
     for (let from = 0; from < values.length; from += MOST) {
       const part = values.subarray(from, from + MOST);
-      check(library, "MPI_Allreduce", library.allReduce(part, part.length, type, op));
+      watch.enter();
+      const code = library.allReduce(part, part.length, type, op);
+      watch.leave();
+      check(library, "MPI_Allreduce", code);
       traffic.calls++;
       traffic.bytes += part.byteLength;
     }
   };
-  return {
+  const communicator: Communicator = {
     rank: place.rank,
     size: place.size,
     library: version,
     traffic,
     sum: (values) => reduce(values, "int64", "sum"),
     max: (values) => reduce(values, "int32", "max"),
-    end: () => check(library, "MPI_Finalize", library.finalize()),
+    release: () => watch.end(),
+    end: () => {
+      watch.end();
+      check(library, "MPI_Finalize", library.finalize());
+    },
   };
+  if (timeout > 0 && place.size > 1) {
+    const { startWatch } = await import("./watch.ts");
+    watch = await startWatch(communicator, timeout, advice);
+    Object.assign(traffic, { calls: 0, bytes: 0 });
+  }
+  return communicator;
 }

@@ -1,2 +1,2 @@
 export { type Communicator, type ConnectOptions, connect } from "./communicator.ts";
-export { type Family, type Launched, launched } from "./launched.ts";
+export { type Family, type Launched, launched, notConnected } from "./launched.ts";

@@ -52,6 +52,9 @@ export function commandLine(launcher: Launcher, n: number, args: readonly string
   return { file: FOUND.get(launcher) as string, args: line, env };
 }
 
+/** What the ranks have written, without MPICH's farewell to a job that has failed. */
+const withoutBanner = (stdout: string): string => stdout.replace(/\n=+\n= +BAD TERMINATION[\s\S]*$/, "");
+
 /** Runs `node …args` on n ranks. */
 export function launch(
   launcher: Launcher,
@@ -63,7 +66,7 @@ export function launch(
   const all = { ...options, env: { ...env, ...options.env }, timeout: 120_000, maxBuffer: 1 << 26 };
   return new Promise((resolve) => {
     execFile(file, line, all, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
+      resolve({ code: error ? Number(error.code ?? 1) : 0, stdout: withoutBanner(stdout), stderr }),
     );
   });
 }

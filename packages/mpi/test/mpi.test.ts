@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { connect, launched } from "@napier/mpi";
+import { connect, launched, notConnected } from "@napier/mpi";
 import { describe, expect, test } from "vitest";
 import { LAUNCHERS, launch } from "./launch.ts";
 
@@ -28,7 +28,7 @@ test.each([
     { launcher: "Open MPI", rank: 1, size: 4 },
   ],
   [
-    { PMIX_RANK: "2", SLURM_NTASKS: "3" },
+    { PMIX_RANK: "2", SLURM_STEP_NUM_TASKS: "3", SLURM_NTASKS: "4" },
     { launcher: "Open MPI", rank: 2, size: 3 },
   ],
   [
@@ -40,11 +40,46 @@ test.each([
   expect(launched(env)).toEqual(expected);
 });
 
-test("without a launcher connect says so", () => {
-  expect(() => connect()).toThrow(
+test.each([
+  ["no launcher", {}],
+  ["Slurm's batch script and salloc's shell", { SLURM_NTASKS: "2", SLURM_PROCID: "0" }],
+  ["an interactive step of one task", { SLURM_NTASKS: "2", SLURM_STEP_NUM_TASKS: "1" }],
+  ["ranks", { SLURM_STEP_NUM_TASKS: "2", PMIX_RANK: "0" }],
+  ["mpirun inside a step", { SLURM_STEP_NUM_TASKS: "2", OMPI_COMM_WORLD_RANK: "1", OMPI_COMM_WORLD_SIZE: "4" }],
+])("nobody is left alone: %s", (_, env) => {
+  expect(notConnected(env)).toBeUndefined();
+});
+
+test.each([
+  [
+    { SLURM_STEP_NUM_TASKS: "4", SLURM_PROCID: "1" },
+    "srun has started 4 processes, which no MPI connects; srun --mpi=pmix starts ranks; with SLURM_STEP_NUM_TASKS=1 each is one of its own",
+  ],
+  [{ PMI_PORT: "host:1", PMI_ID: "1" }, "mpiexec has not said how many ranks there are; start it without -pmi-port"],
+])("lonely trainings: %j", (env, expected) => {
+  expect(notConnected(env)).toBe(expected);
+});
+
+test("without a launcher connect says so", async () => {
+  await expect(connect()).rejects.toThrow(
     "mpi: connect expected a process of an MPI job, got one of its own; start it by mpirun -n 4 node …",
   );
 });
+
+test.skipIf(LAUNCHERS.some(({ launcher, missing }) => launcher === "MPICH" && missing))(
+  "behind npx MPICH's socket is closed, and would be another file",
+  async () => {
+    // as npx does, node closes what it has inherited
+    const child =
+      "require('node:child_process').spawnSync(process.execPath, process.argv.slice(1), { stdio: 'inherit' }).status";
+    const { code, stdout, stderr } = await launch("MPICH", 2, ["-e", `process.exitCode = ${child}`, RANKS, "sums"]);
+    expect(code).not.toBe(0);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(
+      /mpi: launcher expected to be reached by file descriptor \d+ \(PMI_FD\), got a closed one; npx closes it: start node_modules\/\.bin\/napier, or node, by mpiexec itself/,
+    );
+  },
+);
 
 describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
   const real = test.skipIf(missing);

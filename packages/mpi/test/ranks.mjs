@@ -1,5 +1,6 @@
-// What each rank of the tests runs: node ranks.mjs sums | fit <options as JSON>
+// What each rank of the tests runs: node ranks.mjs sums | fit <options as JSON> | alone <them> | watched <what happens as JSON>
 import { createHash } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { connect } from "@napier/mpi";
 import { fit } from "napier/train";
 
@@ -36,7 +37,8 @@ function problem() {
 }
 
 const [, , what, text] = process.argv;
-const reducer = what === "alone" ? undefined : connect();
+const job = text === undefined ? {} : JSON.parse(text);
+const reducer = what === "alone" ? undefined : await connect(what === "watched" ? job : {});
 const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 if (what === "sums") {
   const sums = BigInt64Array.of(BigInt(reducer.rank + 1), -5n, 2n ** 62n);
@@ -48,9 +50,32 @@ if (what === "sums") {
   const { rank, size, library, traffic } = reducer;
   const isRight = many.every((value) => value === BigInt(3 * size));
   say({ rank, size, library, traffic, sums: Array.from(sums, String), largest: [...largest], isRight });
+} else if (what === "watched") {
+  const begun = performance.now();
+  const ones = new BigInt64Array(1000);
+  let happens = job.who === reducer.rank;
+  const time = new Int32Array(1);
+  // the largest time of all: they end in the same round
+  while (time[0] < 2000) {
+    reducer.sum(ones);
+    time[0] = performance.now() - begun;
+    reducer.max(time);
+    await setTimeout(1);
+    if (!happens || time[0] < 500) continue;
+    happens = false;
+    if (job.what === "kill") process.kill(process.pid, "SIGKILL");
+    else if (job.what === "stop") process.kill(process.pid, "SIGSTOP");
+    else if (job.what === "throw") throw new Error("a rank's own");
+    else if (job.what === "work") await setTimeout(6000);
+    else if (job.what === "leave") {
+      reducer.release();
+      await setTimeout(60_000);
+    }
+  }
+  say({ rank: reducer.rank, done: true });
 } else {
   const { source, asked } = problem();
-  const { layers, scaling } = await fit({ source, ...JSON.parse(text), ...(reducer && { reducer }) });
+  const { layers, scaling } = await fit({ source, ...job, ...(reducer && { reducer }) });
   const hash = createHash("sha256");
   for (const part of [scaling.center, scaling.factor, ...layers.flatMap(({ weight, bias }) => [weight, bias])]) {
     hash.update(part);
