@@ -65,9 +65,10 @@ export function mostRanks({ rows, batchSize }) {
  * @param runs  { sliver, half, full }: { rows, seconds } of a pass or a step; `shared` is `half` with a reducer that has nobody to talk to
  */
 export function costs({ rows, features, batchSize }, { sliver, half, full, shared }) {
-  const perRow = (half.seconds - sliver.seconds) / (half.rows - sliver.rows);
-  const serial = Math.max(0, sliver.seconds - perRow * sliver.rows);
   const isStreamed = batchSize === undefined && rows * features * 4 > RESIDENT_BYTES;
+  const many = isStreamed ? half : full;
+  const perRow = (many.seconds - sliver.seconds) / (many.rows - sliver.rows);
+  const serial = Math.max(0, sliver.seconds - perRow * sliver.rows);
   const streamed = isStreamed ? (full.seconds - serial) / full.rows : perRow;
   return { serial, perRow, streamed, sharing: Math.max(0, shared.seconds - half.seconds) };
 }

@@ -36,7 +36,7 @@ const WORKLOADS = [
 const QUICK = { seeded: 100_000, mnist: 12_000 };
 
 export const workloads = (quick) =>
-  quick ? WORKLOADS.map((work) => ({ ...work, rows: QUICK[work.table], rounds: 1 })) : WORKLOADS;
+  quick ? WORKLOADS.map((work) => ({ ...work, rows: QUICK[work.table], laps: 5, rounds: 1 })) : WORKLOADS;
 
 /** The file of so many of a table's rows. */
 export const fileOf = (folder, table, rows) => join(folder, `${table}-${rows}.parquet`);
