@@ -16,7 +16,7 @@ const PAGE = new URL("../docs/scale.md", import.meta.url);
 const NAPIER = fileURLToPath(new URL("../packages/cli/bin/napier.js", import.meta.url));
 const LENGTHS = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000]; // of int64
 /** What the whole command is timed on: names of workloads, and how long they train. */
-const COMMANDS = { a: ["--max-iterations", "10"], b: ["--max-iterations", "40"] };
+const COMMANDS = { a: ["--max-iterations", "10"], b: ["--max-iterations", "20"] };
 const OVER_TCP = ["b", "c"];
 
 const load = () => os.loadavg()[0].toFixed(1);
