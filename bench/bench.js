@@ -2,6 +2,7 @@
 //   npm run bench                PyTorch and scikit-learn through $PYTHON or python3
 //   npm run bench -- --check     compares with docs/speed.md instead of writing it; exit 1 where a ratio got worse by 25 %
 //   npm run bench -- --quick     two shapes, fewer rounds; writes nothing
+//   npm run bench -- --scale     ranks under mpirun instead, see scale.js; makes docs/scale.md
 //   npm run bench -- --rows 1e6  of the table that training streams; 1e7 by default (4 GB on the disk, for the time of the run), 2e5 if quick
 import { readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
@@ -25,14 +26,17 @@ const PAGE = new URL("../docs/speed.md", import.meta.url);
 const {
   quick,
   check,
+  scale,
   rows: streamed,
 } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
+    scale: { type: "boolean", default: false },
     rows: { type: "string" },
   },
 }).values;
+if (scale) process.exit(await import("./scale.js").then(({ measureScale }) => measureScale({ quick })));
 const options = quick ? { rounds: 5, seconds: 0.3 } : { rounds: 7, seconds: 0.5 };
 const committed = check ? committedRatios(readFileSync(PAGE, "utf8")) : null;
 const load = () => os.loadavg()[0].toFixed(1);

@@ -14,7 +14,7 @@ const BYTES_A_ROW = 4 * FEATURES + 1;
 const MOST_RESIDENT = 2 ** 30;
 
 /** Uniform in [−1, 1) by DuckDB's hash; a tenth of the columns is shifted for each class. */
-async function makeTable(path, rows) {
+export async function makeTable(path, rows) {
   const columns = Array.from(
     { length: FEATURES },
     (_, j) =>
