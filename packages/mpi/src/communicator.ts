@@ -15,7 +15,7 @@ export interface Communicator extends Reducer {
   /** All-reduces and their bytes so far. */
   readonly traffic: { readonly calls: number; readonly bytes: number };
   /** In place; over when it returns. */
-  sum(values: BigInt64Array<ArrayBuffer>): void;
+  sum(values: BigInt64Array): void;
   /** In place; over when it returns. */
   max(values: Int32Array<ArrayBuffer>): void;
   /** From here on a rank that ends is not missed: this one is about to end, and the launcher ends the others. */
@@ -117,11 +117,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Communicato
   checkPlace(library, version, place, [rank[0]!, size[0]!]);
   const traffic = { calls: 0, bytes: 0 };
   let watch = NO_WATCH;
-  const reduce = (
-    values: BigInt64Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
-    type: "int64" | "int32",
-    op: "sum" | "max",
-  ): void => {
+  const reduce = (values: BigInt64Array | Int32Array, type: "int64" | "int32", op: "sum" | "max"): void => {
     for (let from = 0; from < values.length; from += MOST) {
       const part = values.subarray(from, from + MOST);
       watch.enter();

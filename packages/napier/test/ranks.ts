@@ -2,7 +2,7 @@ import type { Reducer } from "../src/train/reducer.ts";
 
 /** As many reducers as ranks, in this process: a call is done when all ranks have made it. */
 export function ranks(size: number): Reducer[] {
-  type Array = BigInt64Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+  type Array = BigInt64Array | Int32Array;
   let waiting: { kind: string; values: Array; go: () => void }[] = [];
   const meet = (kind: string, values: Array, join: (all: Array[]) => void): Promise<void> =>
     new Promise((resolve, reject) => {

@@ -202,14 +202,35 @@ export function gradient_sums_f32(
   }
 }
 
+/** Two sums as f64: they are below 2^51, so MAGIC's last bits take them. */
+// @ts-ignore: decorator
+@inline
+function multiples(sums: usize, magic: v128): v128 {
+  return f64x2.sub(i64x2.add(v128.load(sums), magic), magic);
+}
+
+/** dw[4] = 4 sums in their units */
+// @ts-ignore: decorator
+@inline
+function in_units(dw: usize, sums: usize, magic: v128, u0: v128, u1: v128): void {
+  const low = f32x4.demote_f64x2_zero(f64x2.mul(multiples(sums, magic), u0));
+  const high = f32x4.demote_f64x2_zero(f64x2.mul(multiples(sums + 16, magic), u1));
+  v128.store(dw, v128.shuffle<f32>(low, high, 0, 1, 4, 5));
+}
+
 /** dw = sums in their units, rounded to f32: what gradient_f32 makes of the rows of all ranks. */
 export function gradient_of_sums_f32(dw: usize, sums: usize, inputs: i32, panels: i32, cx: usize, cg: usize): void {
+  const magic = f64x2.splat(MAGIC);
   for (let p = 0; p < panels; p++, cg += 64) {
-    for (let k: usize = 0; k < <usize>inputs; k++) {
-      const c = load<f64>(cx + (k << 3));
-      for (let j: usize = 0; j < 8; j++, dw += 4, sums += 8) {
-        store<f32>(dw, <f32>(<f64>load<i64>(sums) * (c * load<f64>(cg + (j << 3)) / MAGIC)));
-      }
+    // powers of two, exactly
+    const u0 = f64x2.div(v128.load(cg), magic);
+    const u1 = f64x2.div(v128.load(cg, 16), magic);
+    const u2 = f64x2.div(v128.load(cg, 32), magic);
+    const u3 = f64x2.div(v128.load(cg, 48), magic);
+    for (let k: usize = 0; k < <usize>inputs; k++, dw += 32, sums += 64) {
+      const c = v128.load64_splat(cx + (k << 3));
+      in_units(dw, sums, magic, f64x2.mul(c, u0), f64x2.mul(c, u1));
+      in_units(dw + 16, sums + 32, magic, f64x2.mul(c, u2), f64x2.mul(c, u3));
     }
   }
 }

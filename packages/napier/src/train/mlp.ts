@@ -13,7 +13,7 @@ export type Areas = {
   /** Laid out alike, as parameterPlan says. */
   readonly parameters: number;
   readonly gradient: number;
-  /** The same in f64, or in the units of its sums as i64. */
+  /** The same in f64, or in the units of its sums as i64; and room for MOST_SCORES numbers that ranks add up with them. */
   readonly sums: number;
   /** Rows of each piece of the batch, i32. */
   readonly counts: number;
@@ -70,6 +70,9 @@ export function call({ kernels }: Space, calls: Task): void {
   for (const [kernel, args] of calls) (kernels[kernel] as (...args: readonly number[]) => void)(...args);
 }
 
+/** Numbers that ranks add up beside the gradient, at most. */
+export const MOST_SCORES = 64;
+
 /** A network's parameters and activations for up to `capacity` rows, on a workspace that it has to itself. */
 export class Network {
   readonly space: Space;
@@ -105,7 +108,7 @@ export class Network {
     const bytes: Areas = {
       parameters: plan.length * 4,
       gradient: trained * plan.length * 4,
-      sums: trained * plan.length * 8,
+      sums: trained * (plan.length + MOST_SCORES) * 8,
       counts: trained * piecesOf(capacity) * 4,
       cx: trained * (inputSizes + 1) * 8,
       cg: trained * outputSizes * 8,

@@ -12,7 +12,7 @@ export interface Reducer {
   /** How many there are. */
   readonly size: number;
   /** In place: each number becomes the sum of all ranks' ones, modulo 2^64. */
-  sum(values: BigInt64Array<ArrayBuffer>): void | Promise<void>;
+  sum(values: BigInt64Array): void | Promise<void>;
   /** In place: each number becomes the largest of all ranks' ones. */
   max(values: Int32Array<ArrayBuffer>): void | Promise<void>;
 }

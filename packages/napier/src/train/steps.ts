@@ -182,17 +182,13 @@ export class Steps {
     for (let k = 0; k < bits.length; k++) space.f64[at.cx / 8 + k] = above(bits[k]);
   }
 
-  /** Adds up what the ranks have. */
+  /** Adds up what the ranks have, where it lies. */
   async #share(reducer: Reducer, scores: Scores): Promise<void> {
     const { space, at, plan } = this.network;
     const own = scores();
-    const all = new BigInt64Array(plan.length + own.length);
-    const words = new Int32Array(all.buffer);
-    const from = at.sums / 4;
-    words.set(space.i32.subarray(from, from + 2 * plan.length));
+    const all = new BigInt64Array(space.i32.buffer, at.sums, plan.length + own.length);
     all.set(own, plan.length);
     await reducer.sum(all);
-    space.i32.set(words.subarray(0, 2 * plan.length), from);
     own.set(all.subarray(plan.length));
   }
 
