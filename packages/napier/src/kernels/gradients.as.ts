@@ -10,6 +10,9 @@
 /** Rows that are gone through together: all 4,096 rows of a large batch at once take three times as long (12 → 37 GFLOP/s). */
 const GROUP: i32 = 256;
 
+/** Inputs that all panels are gone through with, so that their columns of x stay in the cache: 6 % at 128 × 784 × 128. */
+const LINE: i32 = 64;
+
 /** 1.5·2^52: what a factor is more than its unit. */
 const MAGIC: f64 = 6755399441055744;
 
@@ -19,29 +22,44 @@ function madd(c: v128, s: v128, b: v128): v128 {
   return f32x4.add(c, f32x4.mul(s, b));
 }
 
-/** acc[8 f64] += the 8 sums, each rounded to its unit; `first`: what was there is forgotten. */
+/** Two sums of a piece, rounded to their unit. */
 // @ts-ignore: decorator
 @inline
-function add_rounded(acc: usize, first: bool, c0: v128, c1: v128, cx: v128, cg: usize): void {
-  let m = f64x2.mul(cx, v128.load(cg));
-  let v = f64x2.sub(f64x2.add(f64x2.promote_low_f32x4(c0), m), m);
-  v128.store(acc, first ? v : f64x2.add(v128.load(acc), v));
-  m = f64x2.mul(cx, v128.load(cg, 16));
-  v = f64x2.sub(f64x2.add(f64x2.promote_low_f32x4(v128.shuffle<f32>(c0, c0, 2, 3, 2, 3)), m), m);
-  v128.store(acc, first ? v : f64x2.add(v128.load(acc, 16), v), 16);
-  m = f64x2.mul(cx, v128.load(cg, 32));
-  v = f64x2.sub(f64x2.add(f64x2.promote_low_f32x4(c1), m), m);
-  v128.store(acc, first ? v : f64x2.add(v128.load(acc, 32), v), 32);
-  m = f64x2.mul(cx, v128.load(cg, 48));
-  v = f64x2.sub(f64x2.add(f64x2.promote_low_f32x4(v128.shuffle<f32>(c1, c1, 2, 3, 2, 3)), m), m);
-  v128.store(acc, first ? v : f64x2.add(v128.load(acc, 48), v), 48);
+function rounded(c: v128, cx: v128, cg: usize): v128 {
+  const m = f64x2.mul(cx, v128.load(cg));
+  return f64x2.sub(f64x2.add(f64x2.promote_low_f32x4(c), m), m);
 }
 
-/** acc[4][8] (+)= Σ_i x[i][4]·g[i][8] over the rows of a part */
+/** acc[8 f64] += the 8 sums, each rounded to its unit; `first`: what was there is forgotten. With dw the 8 results go there, as f32. */
+// @ts-ignore: decorator
+@inline
+function add_rounded(acc: usize, first: bool, dw: usize, c0: v128, c1: v128, cx: v128, cg: usize): void {
+  let v0 = rounded(c0, cx, cg);
+  let v1 = rounded(v128.shuffle<f32>(c0, c0, 2, 3, 2, 3), cx, cg + 16);
+  let v2 = rounded(c1, cx, cg + 32);
+  let v3 = rounded(v128.shuffle<f32>(c1, c1, 2, 3, 2, 3), cx, cg + 48);
+  if (!first) {
+    v0 = f64x2.add(v128.load(acc), v0);
+    v1 = f64x2.add(v128.load(acc, 16), v1);
+    v2 = f64x2.add(v128.load(acc, 32), v2);
+    v3 = f64x2.add(v128.load(acc, 48), v3);
+  }
+  if (dw) {
+    v128.store(dw, v128.shuffle<f32>(f32x4.demote_f64x2_zero(v0), f32x4.demote_f64x2_zero(v1), 0, 1, 4, 5));
+    v128.store(dw, v128.shuffle<f32>(f32x4.demote_f64x2_zero(v2), f32x4.demote_f64x2_zero(v3), 0, 1, 4, 5), 16);
+    return;
+  }
+  v128.store(acc, v0);
+  v128.store(acc, v1, 16);
+  v128.store(acc, v2, 32);
+  v128.store(acc, v3, 48);
+}
+
+/** acc[4][8] (+)= Σ_i x[i][4]·g[i][8] over the rows of a part; see add_rounded */
 // @ts-ignore: decorator
 @inline
 function outer_4x8(
-  acc: usize, first: bool, g: usize, gBytes: usize, x: usize, xBytes: usize, rows: i32, cx: usize, cg: usize,
+  acc: usize, first: bool, dw: usize, g: usize, gBytes: usize, x: usize, xBytes: usize, rows: i32, cx: usize, cg: usize,
 ): void {
   let c00 = f32x4.splat(0);
   let c01 = c00;
@@ -67,16 +85,17 @@ function outer_4x8(
     c30 = madd(c30, s, b0);
     c31 = madd(c31, s, b1);
   }
-  add_rounded(acc, first, c00, c01, v128.load64_splat(cx), cg);
-  add_rounded(acc + 64, first, c10, c11, v128.load64_splat(cx, 8), cg);
-  add_rounded(acc + 128, first, c20, c21, v128.load64_splat(cx, 16), cg);
-  add_rounded(acc + 192, first, c30, c31, v128.load64_splat(cx, 24), cg);
+  const step: usize = dw ? 32 : 0;
+  add_rounded(acc, first, dw, c00, c01, v128.load64_splat(cx), cg);
+  add_rounded(acc + 64, first, dw + step, c10, c11, v128.load64_splat(cx, 8), cg);
+  add_rounded(acc + 128, first, dw + 2 * step, c20, c21, v128.load64_splat(cx, 16), cg);
+  add_rounded(acc + 192, first, dw + 3 * step, c30, c31, v128.load64_splat(cx, 24), cg);
 }
 
 // @ts-ignore: decorator
 @inline
 function outer_1x8(
-  acc: usize, first: bool, g: usize, gBytes: usize, x: usize, xBytes: usize, rows: i32, cx: usize, cg: usize,
+  acc: usize, first: bool, dw: usize, g: usize, gBytes: usize, x: usize, xBytes: usize, rows: i32, cx: usize, cg: usize,
 ): void {
   let c0 = f32x4.splat(0);
   let c1 = c0;
@@ -85,7 +104,7 @@ function outer_1x8(
     c0 = madd(c0, s, v128.load(g));
     c1 = madd(c1, s, v128.load(g, 16));
   }
-  add_rounded(acc, first, c0, c1, v128.load64_splat(cx), cg);
+  add_rounded(acc, first, dw, c0, c1, v128.load64_splat(cx), cg);
 }
 
 /** How many of the pieces go together, one at least. */
@@ -101,31 +120,21 @@ function group_of(counts: usize, pieces: i32): i32 {
   return min(n, pieces);
 }
 
-/** Adds the sums of 4 or 1 inputs × 8 outputs over the pieces of a group to acc. */
+/** Adds the sums of 4 or 1 inputs × 8 outputs over the pieces of a group to acc; with dw the results go there. */
 // @ts-ignore: decorator
 @inline
 function add_group(
-  acc: usize, first: bool, g: usize, x: usize, counts: usize, pieces: i32, four: bool, gBytes: usize, xBytes: usize,
+  acc: usize, first: bool, dw: usize, g: usize, x: usize, counts: usize, pieces: i32, four: bool, gBytes: usize, xBytes: usize,
   cx: usize, cg: usize,
 ): void {
   for (let p = 0; p < pieces; p++, counts += 4) {
     const rows = load<i32>(counts);
-    if (four) outer_4x8(acc, first, g, gBytes, x, xBytes, rows, cx, cg);
-    else outer_1x8(acc, first, g, gBytes, x, xBytes, rows, cx, cg);
+    const to: usize = p == pieces - 1 ? dw : 0;
+    if (four) outer_4x8(acc, first, to, g, gBytes, x, xBytes, rows, cx, cg);
+    else outer_1x8(acc, first, to, g, gBytes, x, xBytes, rows, cx, cg);
     first = false;
     g += <usize>rows * gBytes;
     x += <usize>rows * xBytes;
-  }
-}
-
-/** dw[8·n] = the f64 sums, rounded to f32. */
-// @ts-ignore: decorator
-@inline
-function round_to(dw: usize, acc: usize, n: usize): void {
-  for (const end = dw + (n << 5); dw < end; dw += 16, acc += 32) {
-    const low = f32x4.demote_f64x2_zero(v128.load(acc));
-    const high = f32x4.demote_f64x2_zero(v128.load(acc, 16));
-    v128.store(dw, v128.shuffle<f32>(low, high, 0, 1, 4, 5));
   }
 }
 
@@ -143,22 +152,25 @@ function sum_pieces(
     const n = group_of(counts, pieces);
     pieces -= n;
     // a single group's sums are needed no longer than until they are rounded: they stay where the cache has them
-    const step: usize = first && pieces == 0 && dw != 0 ? 0 : 1;
-    let acc = sums;
-    let out = dw;
-    let b = g;
-    let d = cg;
-    for (let p = 0; p < panels; p++, b += 32, d += 64) {
-      let a = x;
-      let c = cx;
-      let k = 0;
-      for (; k <= inputs - 4; k += 4, out += 128, acc += step << 8, a += 16, c += 32) {
-        add_group(acc, first, b, a, counts, n, true, gBytes, xBytes, c, d);
-        if (pieces == 0 && dw != 0) round_to(out, acc, 4);
-      }
-      for (; k < inputs; k++, out += 32, acc += step << 6, a += 4, c += 8) {
-        add_group(acc, first, b, a, counts, n, false, gBytes, xBytes, c, d);
-        if (pieces == 0 && dw != 0) round_to(out, acc, 1);
+    const isLast = pieces == 0 && dw != 0;
+    const step: usize = first && isLast ? 0 : 1;
+    for (let from = 0; from < inputs; from += LINE) {
+      const end = min(from + LINE, inputs);
+      for (let p = 0; p < panels; p++) {
+        const at = <usize>p * <usize>inputs + <usize>from;
+        const b = g + (<usize>p << 5);
+        const d = cg + (<usize>p << 6);
+        let acc = sums + step * (at << 6);
+        let out = dw + (at << 5);
+        let a = x + (<usize>from << 2);
+        let c = cx + (<usize>from << 3);
+        let k = from;
+        for (; k <= end - 4; k += 4, out += 128, acc += step << 8, a += 16, c += 32) {
+          add_group(acc, first, isLast ? out : 0, b, a, counts, n, true, gBytes, xBytes, c, d);
+        }
+        for (; k < end; k++, out += 32, acc += step << 6, a += 4, c += 8) {
+          add_group(acc, first, isLast ? out : 0, b, a, counts, n, false, gBytes, xBytes, c, d);
+        }
       }
     }
     for (let p = 0; p < n; p++, counts += 4) {
