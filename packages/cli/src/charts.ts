@@ -134,9 +134,9 @@ export function curveChart(label: string, { unit, lines }: Curve): string {
 
 /** Rows that each format loses, in two bars. */
 export function survivalChart({ survival, rows }: Scorecard): string {
-  const bars = survival.flatMap(({ format, overflow, underflow, lost }) => [
-    { format, way: "log(softmax(x))", share: (overflow + underflow) / rows },
-    { format, way: "log-sum-exp", share: lost / rows },
+  const bars = survival.flatMap(({ format, textbook, usual }) => [
+    { format, way: "log(softmax(x))", share: textbook.rows / rows },
+    { format, way: "log-sum-exp", share: usual.lost / rows },
   ]);
   return draw("Share of rows that a format loses, by formula", {
     width: 520,

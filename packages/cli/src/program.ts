@@ -42,8 +42,8 @@ Examples:
 `;
 
 const CHECK = `
-Formulas are followed step by step in the arithmetic of each format. A winner is lost where the usual formula gives it 0
-or is more than 2 ulp off, measured against napier's own f64 logSoftmax of the row as the format holds it.
+Formulas are followed step by step in the arithmetic of each format. A winner is lost where a formula gives it 0, no number,
+or one more than 2 ulp off, measured against napier's own f64 logSoftmax of the row as the format holds it.
 Exit codes: 0 nothing is broken; 3 a row is broken for everybody (NaN, +∞, nothing but −∞; with --log-probs a value
 above 0; with --strict also a row that log(softmax(x)) or the usual formula loses in the file's own dtype, and with
 --log-probs rows whose log-sum-exp is not 0 or whose winner is lost); 2 a bad file or wrong usage.

@@ -128,19 +128,19 @@ function perClass({ perClass: all }: Scorecard): string {
 }
 
 function survival(card: Scorecard): string {
-  const rows = card.survival.map(({ format, overflow, underflow, lost, zero }) => [
-    format,
-    count(overflow),
-    count(underflow),
-    count(lost),
-    count(zero),
+  const rows = card.survival.flatMap(({ format, textbook, usual }) => [
+    [format, "log(softmax(x))", ...[textbook.overflow, textbook.underflow, textbook.lost, textbook.zero].map(count)],
+    [format, "log-sum-exp", "–", "–", count(usual.lost), count(usual.zero)],
   ]);
   return section(
     "Would a textbook softmax have survived?",
     `<p>The model's logits on these rows, put through the usual formulas in half and single precision, step by step: <strong>${escapeHtml(survivalText(card))}</strong>.</p>`,
-    figure(survivalChart(card), "Share of rows that a formula loses."),
-    table(["format", "overflow", "underflow", "winner lost", "winner 0"], rows),
-    '<p class="soft">Overflow: e<sup>x</sup> is ∞. Underflow: the probability of a class is 0 and its logarithm −∞. Winner lost: x − max − log Σ e<sup>x − max</sup> is more than 2 ulp off for the most probable class; winner 0: it is exactly 0, and so is its gradient. Napier\'s own numbers are within 2 ulp in every row.</p>',
+    figure(
+      survivalChart(card),
+      "Share of rows that a formula loses: by overflow or underflow, or because the winner is lost.",
+    ),
+    table(["format", "formula", "overflow", "underflow", "winner lost", "winner 0"], rows),
+    '<p class="soft">Overflow: e<sup>x</sup> is ∞. Underflow: the probability of a class is 0 and its logarithm −∞. Log-sum-exp is x − max − log Σ e<sup>x − max</sup>, which has neither. Winner lost: the log-probability of the most probable class is 0, more than 2 ulp off, or no number; winner 0: it is exactly 0, and so is its gradient. Napier\'s own numbers are within 2 ulp in every row.</p>',
   );
 }
 
