@@ -19,7 +19,10 @@ import { beQuiet } from "./quiet.ts";
 const SOURCES = `
 A source is a path or a glob of .csv, .tsv, .parquet, .jsonl, .ndjson or .json files (text also as .gz), "sql:SELECT …",
 or a matrix of shape [rows, features] as .npy or .safetensors (also as .gz), whose labels are in a file of their own:
-.npy, .safetensors, or .txt with a line for each row. Quote globs and SQL.`;
+.npy, .safetensors, or .txt with a line for each row. Quote globs and SQL.
+SQL is one SELECT on the user's own files: all that the operating system lets the user read, and nothing else, no network, no
+extension, no ATTACH, COPY or settings. What it reads is text in the statement: 'rows.csv', read_csv(['a.csv', 'b.csv']). A
+query holds half of the machine's memory at most; NAPIER_MEMORY=16GB allows another amount. Files are regular ones, no pipes.`;
 
 /** Each command's examples, as its help shows them. */
 const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
@@ -28,7 +31,7 @@ const EXIT_CODES = `
 Exit codes:
   0    good
   1    a failure: training diverged, the disk is full
-  2    wrong usage or wrong input; nothing was written
+  2    wrong usage or wrong input; no file was written (predict may have printed rows before the one that is wrong)
   3    check found a broken row
   130  interrupted by Ctrl-C (143: by SIGTERM), after saving what can be saved
 
