@@ -90,7 +90,11 @@ export function program(argv: readonly string[] = []): Command {
     .option("--exclude <columns>", "columns that are no features", names)
     .option("--keep <columns>", "columns that are features though they would be left out", names)
     .option("--dry-run", "read everything, say what is understood, and stop")
-    .option("--validation <source or fraction>", "rows to choose the best epoch by", validation)
+    .option(
+      "--validation <source or fraction>",
+      "rows to judge the model by; with mini-batches they choose the best epoch",
+      validation,
+    )
     .option("--validation-labels <file>", "the labels of a matrix of such rows")
     .option("--hidden <widths>", "widths of hidden layers, as in 128,64 (default: none, a linear model)", widths)
     .addOption(

@@ -335,8 +335,8 @@ async function trainOn(
     }
     if (page !== undefined) {
       const { writeReport } = await import("./report.ts");
-      const scored = await scoreRows(model, loaded, settings.seed ?? 0);
-      const source = scored.seen === "validation" && typeof own === "object" ? own.source.name : found.source;
+      const scored = await scoreRows(model, loaded, settings.seed ?? 0, random);
+      const source = typeof own === "object" ? own.source.name : found.source;
       const parts = { ...scored, model: out, source, curves: history.curve(), understanding: understandingText(found) };
       await writeReport(page, parts);
       note(`${page}: the report`);
