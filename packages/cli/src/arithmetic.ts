@@ -21,6 +21,9 @@ export const LOG_OVERFLOW = logs(({ digits, largest }) => (largest + 1) * Math.L
 /** log of the largest number that rounds to 0 */
 export const LOG_UNDERFLOW = logs(({ digits, least }) => (least - digits) * Math.LN2);
 
+/** log of the least normal number */
+export const LEAST_NORMAL = logs(({ least }) => least * Math.LN2);
+
 function logs(of: (limits: Limits) => number): Record<Format, number> {
   return { f16: of(LIMITS.f16), bf16: of(LIMITS.bf16), f32: of(LIMITS.f32), f64: of(LIMITS.f64) };
 }
@@ -139,6 +142,13 @@ export function usualSumNarrow(x: Float64Array, from: number, to: number, max: n
 const BELOW = 1 - 2 ** -50;
 const ABOVE = 1 + 2 ** -50;
 
+/** e^x rounded to f32; NaN where only napier/naive can tell. */
+export function expF32(x: number): number {
+  const e = Math.exp(x);
+  const low = Math.fround(e * BELOW);
+  return low === Math.fround(e * ABOVE) ? low : Number.NaN;
+}
+
 /** Σ e^(x − max) in f32 from the left; NaN where only napier/naive can tell, which is seldom. */
 export function usualSumF32(x: Float64Array, from: number, to: number, max: number): number {
   const { fround } = Math;
@@ -147,17 +157,27 @@ export function usualSumF32(x: Float64Array, from: number, to: number, max: numb
     const d = fround(x[k]! - max);
     // e^d is under 2^-150, or under half a distance of neighbours at 1
     if (d < -105 || (d < -16.7 && sum >= 1)) continue;
-    const e = Math.exp(d);
-    const term = fround(e * BELOW);
-    if (term !== fround(e * ABOVE)) return Number.NaN;
-    sum = fround(sum + term);
+    const e = expF32(d);
+    if (Number.isNaN(e)) return e;
+    sum = fround(sum + e);
   }
   return sum;
 }
 
-/** log of a sum rounded to the format; NaN where only napier/naive can tell. */
-export function logOfSum(sum: number, format: "f16" | "bf16" | "f32"): number {
-  const log = Math.log(sum);
+/** Σ e^x in f32 from the left; NaN where only napier/naive can tell. */
+export function textbookSumF32(x: Float64Array, from: number, to: number): number {
+  let sum = 0;
+  for (let k = from; k < to; k++) {
+    const e = expF32(x[k]!);
+    if (Number.isNaN(e)) return e;
+    sum = Math.fround(sum + e);
+  }
+  return sum;
+}
+
+/** log of a number rounded to the format; NaN where only napier/naive can tell. */
+export function logRounded(x: number, format: "f16" | "bf16" | "f32"): number {
+  const log = Math.log(x);
   const low = round(log * BELOW, format);
   return low === round(log * ABOVE, format) ? low : Number.NaN;
 }

@@ -4,7 +4,7 @@ import { type CalibrateReport, calibrationText } from "./calibratereport.ts";
 import { type CommandError, inputError } from "./errors.ts";
 import { checkLabels } from "./labels.ts";
 import { readModel, writeModel } from "./modelfile.ts";
-import { checkOutput } from "./output.ts";
+import { checkApart, checkOutput } from "./output.ts";
 import { rowCounter } from "./progress.ts";
 import type { Source } from "./rows.ts";
 import { openSource } from "./source.ts";
@@ -77,10 +77,12 @@ export async function calibrate(path: string, name: string, options: CalibrateOp
   const { target, labels, weight, out = beside(path), bins, json } = options;
   if (bins > MOST_BINS) throw inputError(`--bins ${bins}: at most ${MOST_BINS}`);
   checkTarget(name, { target, labels });
+  checkOutput(out);
+  checkApart({ "--out": out }, { "the model": path, "the file of --labels": labels });
   const model = await readModel(path);
   const source = await openSource(name, { target, labels, weight, features: model.features });
   try {
-    checkOutput(out, source);
+    checkApart({ "--out": out }, { "the source": source.inputs });
     const rows = labelled(source, model.classes);
     const { limit, ...found } = await calibrateModel(model, { source: rows, bins }).catch((error: unknown) => {
       throw sourceError(source.name, error);

@@ -18,9 +18,8 @@ export interface CheckOptions {
 
 /** Rows that a formula loses in the file's own dtype, or whose log-probabilities lost their winner. */
 function lost({ textbook, usual, logProbs }: Findings, dtype: Format): number {
-  const broken = textbook?.[dtype];
   return (
-    (broken ? broken.overflow + broken.underflow : 0) +
+    (textbook?.[dtype]?.rows ?? 0) +
     (usual?.[dtype]?.lost ?? 0) +
     (logProbs ? logProbs.winnerLost + logProbs.unnormalized.rows : 0)
   );

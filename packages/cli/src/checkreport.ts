@@ -1,4 +1,4 @@
-import type { Findings, Some, Usual } from "./findings.ts";
+import type { Findings, Some, Textbook, Usual } from "./findings.ts";
 import type { Dtype } from "./scores.ts";
 import { count, percent, some } from "./words.ts";
 
@@ -21,14 +21,25 @@ function listed(what: string, { rows, first }: Some): string[] {
   return [`${what} in ${some(rows, "row")}${first.length > 0 ? `: ${first.join(", ")}${rest}` : ""}`];
 }
 
-function usualText({ lost, zero, worst }: Usual, rows: number): string {
-  if (worst === null) return "no winner lost";
+function winnersText({ lost, zero }: { lost: number; zero: number }, rows: number): string {
   const zeros = zero > 0 ? `, ${count(zero)} of them 0` : "";
+  return lost === 0 ? "no winner lost" : `${some(lost, "winner")} lost (${percent(lost / rows)})${zeros}`;
+}
+
+function textbookText({ overflow, underflow, lost, zero }: Textbook, rows: number): string {
+  const breaks = `breaks in ${some(overflow + underflow, "row")}: ${count(overflow)} overflow, ${count(underflow)} underflow`;
+  const winners = lost === null || zero === null ? "" : `; ${winnersText({ lost, zero }, rows)}`;
+  return `${overflow + underflow === 0 ? "no row breaks" : breaks}${winners}`;
+}
+
+function usualText({ lost, zero, worst }: Usual, rows: number): string {
+  const winners = winnersText({ lost, zero }, rows);
+  if (worst === null) return winners;
   const ulps = worst.ulps < 1e5 ? short(worst.ulps) : worst.ulps.toExponential(2);
   const far = Number.isFinite(worst.ulps) ? `${ulps} ulp off` : "no number";
   const [value, exact] = [worst.value, worst.exact].map((v) => Number(v.toPrecision(10)));
   const example = `row ${worst.row}: ${value}, exact ${exact}, ${far}`;
-  return `${some(lost, "winner")} lost (${percent(lost / rows)})${zeros}; worst in ${example}`;
+  return `${winners}; worst in ${example}`;
 }
 
 /** The report for people; ends with a line break. */
@@ -46,10 +57,7 @@ export function reportText(report: CheckReport): string {
   if (masked > 0) text += line("masked", `−∞ beside finite values in ${some(masked, "row")}, which is fine`);
   if (textbook) {
     text += "log(softmax(x)) as it is written\n";
-    for (const [format, { overflow, underflow }] of Object.entries(textbook)) {
-      const breaks = `breaks in ${some(overflow + underflow, "row")}: ${count(overflow)} overflow, ${count(underflow)} underflow`;
-      text += line(format, overflow + underflow === 0 ? "no row breaks" : breaks);
-    }
+    for (const [format, found] of Object.entries(textbook)) text += line(format, textbookText(found, rows));
   }
   if (usual) {
     text += "the usual x − max − log Σ exp(x − max)\n";

@@ -1,16 +1,22 @@
+import { randomBytes } from "node:crypto";
 import { homedir, tmpdir } from "node:os";
 import { join, parse } from "node:path";
 import type { DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { CommandError, inputError, oneLine } from "./errors.ts";
+import { attend, memoryLimit, outOfMemory, throwIfStopped } from "./queries.ts";
 
 /** An embedded DuckDB of its own: files of this machine, no network, no extension, and no way to change that by SQL. */
-export async function openDatabase(): Promise<DuckDBInstance> {
+export async function openDatabase(use: "read" | "write" = "read"): Promise<DuckDBInstance> {
+  const spill = join(tmpdir(), `napier-duckdb-${process.pid}-${randomBytes(6).toString("hex")}`);
   const db = await DuckDBInstance.create(":memory:", {
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
-    temp_directory: join(tmpdir(), `napier-duckdb-${process.pid}`),
+    temp_directory: spill,
+    memory_limit: `${memoryLimit()}B`,
   });
+  // what is written is stopped between two blocks instead
+  if (use === "read") attend(db, spill);
   const connection = await db.connect();
   const roots = [...new Set([process.cwd(), homedir(), tmpdir()].map((path) => quoteText(parse(path).root)))];
   // in this order: what is allowed, then nothing else, then no more settings
@@ -46,7 +52,11 @@ export async function reading<T>(source: string, step: () => Promise<T>): Promis
     return await step();
   } catch (error) {
     if (error instanceof CommandError) throw error;
+    throwIfStopped();
     const message = databaseMessage(error);
+    if (/failed to (?:allocate|offload|pin)|Allocation failure|bad_alloc|could not allocate/i.test(message)) {
+      throw outOfMemory(source, error);
+    }
     const hint = /magic bytes/.test(message) ? "the file is truncated, or no Parquet" : undefined;
     throw inputError(`cannot read ${source}: ${message}`, hint, error);
   }
@@ -60,15 +70,19 @@ interface Parsed {
   statements?: unknown[];
 }
 
-/** Throws unless the text is one SELECT. It is parsed and no more: preparing an EXPORT makes its folder. */
-export async function checkSelect(connection: DuckDBConnection, source: string, sql: string): Promise<void> {
+/**
+ * Throws unless the text is one SELECT. It is parsed and no more: preparing an EXPORT makes its folder.
+ *
+ * @returns what the parser makes of it
+ */
+export async function checkSelect(connection: DuckDBConnection, source: string, sql: string): Promise<unknown[]> {
   const parse = await connection.prepare("SELECT json_serialize_sql($1::VARCHAR)");
   parse.bindVarchar(1, sql);
   const [[json]] = (await parse.runAndReadAll()).getRows() as [[string]];
   parse.destroySync();
   const { error, error_type: type, error_message: message = "", statements = [] }: Parsed = JSON.parse(json);
   if (type === "parser") throw inputError(`cannot read ${source}: ${oneLine(message)}`);
-  if (!error && statements.length === 1) return;
+  if (!error && statements.length === 1) return statements;
   const [, word = ""] = /^\W*(\w+)/.exec(sql.replace(/^(\s|--.*\n|\/\*[\s\S]*?\*\/)*/, "")) ?? [];
   const other = statements.length === 0 ? "nothing" : `${statements.length} statements`;
   throw inputError(`${source}: expected one SELECT statement, got ${error ? `${word.toUpperCase()} …` : other}`);

@@ -1,6 +1,6 @@
 import { checkLabels } from "./labels.ts";
 import { readModel } from "./modelfile.ts";
-import { checkOutput } from "./output.ts";
+import { checkApart, checkOutput } from "./output.ts";
 import { note, rowCounter } from "./progress.ts";
 import { type Scorecard, Scorer } from "./scorecard.ts";
 import { scoreText } from "./scoretext.ts";
@@ -28,10 +28,12 @@ export async function evaluate(path: string, name: string, options: EvaluateOpti
   const start = performance.now();
   const { target, labels, report: file, json } = options;
   checkTarget(name, { target, labels });
+  if (file !== undefined) checkOutput(file, "--report");
+  checkApart({ "--report": file }, { "the model": path, "the file of --labels": labels });
   const model = await readModel(path);
   const source = await openSource(name, { target, labels, features: model.features });
   try {
-    if (file !== undefined) checkOutput(file, source, "--report");
+    checkApart({ "--report": file }, { "the source": source.inputs });
     const counter = rowCounter(`evaluating ${source.name}`);
     const scorer = new Scorer(model);
     let rows = 0;

@@ -2,7 +2,7 @@ import { crossEntropy } from "napier";
 import type { Format } from "napier/naive";
 import { narrowFormats, roundAll } from "./arithmetic.ts";
 import { inputError } from "./errors.ts";
-import { judge, type Row, textbook, usualWinner } from "./formulas.ts";
+import { judge, type Row, textbook, textbookWinner, usualWinner, type Verdict } from "./formulas.ts";
 import { Mean } from "./mean.ts";
 import type { Dtype, Tile } from "./scores.ts";
 
@@ -29,6 +29,17 @@ export interface Usual {
   /** Of the lost ones, those whose winner got 0. */
   zero: number;
   worst: Worst | null;
+}
+
+/** Rows that log(softmax(x)) as it is written loses. */
+export interface Textbook {
+  overflow: number;
+  underflow: number;
+  /** Winners, as the usual formula's are counted; null in a format in which that is not followed. */
+  lost: number | null;
+  zero: number | null;
+  /** Rows with any of these. */
+  rows: number;
 }
 
 export interface LogProbs {
@@ -58,7 +69,7 @@ export interface Findings {
   broken: { rows: number; nan: Some; infinite: Some; allMinusInfinity: Some; aboveZero: Some | null };
   /** Rows that are not broken and hold −∞. */
   masked: number;
-  textbook: Partial<Record<Format, { overflow: number; underflow: number }>> | null;
+  textbook: Partial<Record<Format, Textbook>> | null;
   usual: Partial<Record<Format, Usual>> | null;
   logProbs: LogProbs | null;
   targets: TargetScore | null;
@@ -101,7 +112,7 @@ export class Examiner {
   readonly #allMinusInfinity = some();
   readonly #aboveZero = some();
   #masked = 0;
-  readonly #textbook = new Map(TEXTBOOK.map((format) => [format, { overflow: 0, underflow: 0 }]));
+  readonly #textbook: Map<Format, Textbook>;
   readonly #usual: Map<Format, Usual>;
   #unnormalized: LogProbs["unnormalized"] = { rows: 0, worst: null };
   #winnerLost = 0;
@@ -115,7 +126,14 @@ export class Examiner {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#usual = new Map(USUAL[settings.dtype].map((format) => [format, { lost: 0, zero: 0, worst: null }]));
+    const followed = USUAL[settings.dtype];
+    this.#usual = new Map(followed.map((format) => [format, { lost: 0, zero: 0, worst: null }]));
+    this.#textbook = new Map(
+      TEXTBOOK.map((format) => {
+        const winners = followed.includes(format) ? 0 : null;
+        return [format, { overflow: 0, underflow: 0, lost: winners, zero: winners, rows: 0 }];
+      }),
+    );
   }
 
   /** A tile, its numbers as f64, and logSoftmax of them. */
@@ -200,6 +218,8 @@ export class Examiner {
         const row: Row = { x, from, to: from + tile.classes, max: ends[0]![i]!, min: ends[1]![i]! };
         const verdict = textbook(row, format);
         if (verdict !== "fine") counts[verdict]++;
+        const isLost = usual !== undefined && this.#textbookLoses(row, verdict, format, losses[i]!, counts);
+        if (verdict !== "fine" || isLost) counts.rows++;
         if (usual === undefined) continue;
         const value = usualWinner(row, format, losses[i]!);
         const { lost, ulps } = judge(value, losses[i]!, format);
@@ -211,6 +231,14 @@ export class Examiner {
         usual.worst = { row: tile.row + i, class: this.#winners[i]!, value, exact: 0 - loss, ulps };
       }
     }
+  }
+
+  #textbookLoses(row: Row, verdict: Verdict, format: Format, loss: number, counts: Textbook): boolean {
+    const value = verdict === "overflow" ? Number.NaN : textbookWinner(row, format, loss);
+    if (!judge(value, loss, format).lost) return false;
+    counts.lost!++;
+    if (value === 0) counts.zero!++;
+    return true;
   }
 
   #rounded(x: Float64Array, format: Format): Float64Array {

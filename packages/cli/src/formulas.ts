@@ -1,10 +1,13 @@
-import { type Format, logSumExpForm, round, softmax } from "napier/naive";
+import { type Format, logOfSoftmax, logSumExpForm, round, softmax } from "napier/naive";
 import {
+  expF32,
   expNarrow,
+  LEAST_NORMAL,
   LOG_OVERFLOW,
   LOG_UNDERFLOW,
-  logOfSum,
+  logRounded,
   narrowFormats,
+  textbookSumF32,
   textbookSumNarrow,
   ulpAt,
   usualSumF32,
@@ -21,7 +24,7 @@ export interface Row {
   min: number;
 }
 
-export type Textbook = "fine" | "overflow" | "underflow";
+export type Verdict = "fine" | "overflow" | "underflow";
 
 /**
  * What log(softmax(x)) as it is written makes of a row in the arithmetic of a format: "overflow" where the sum becomes
@@ -33,7 +36,7 @@ export type Textbook = "fine" | "overflow" | "underflow";
  * covers the rounding of exponentials, subnormal ones too, which are at most doubled and at least 2/3 of what they
  * were, once they are not 0.
  */
-export function textbook(row: Row, format: Format): Textbook {
+export function textbook(row: Row, format: Format): Verdict {
   const { x, from, to, max, min } = row;
   const SLACK = 1.5;
   const EDGE = 1e-6; // more than an exponential's own error at the edge of a format
@@ -75,11 +78,39 @@ export function usualWinner({ x, from, to, max }: Row, format: Format, loss: num
   if (format === "f32") sum = usualSumF32(x, from, to, max);
   else if (format !== "f64") sum = usualSumNarrow(x, from, to, max, narrowFormats()[format]);
   if (sum === 1) return 0;
-  const log = format === "f64" ? Number.NaN : logOfSum(sum, format);
+  const log = format === "f64" ? Number.NaN : logRounded(sum, format);
   if (!Number.isNaN(log)) return -log;
   const steps = logSumExpForm(x.subarray(from, to), format);
   return -steps.log;
 }
+
+/**
+ * The winner's log-probability by log(softmax(x)), each step rounded to the format: napier/naive's bits.
+ *
+ * @param loss  the exact answer's negative, good to a tenth at least
+ */
+export function textbookWinner({ x, from, to, max }: Row, format: Format, loss: number): number {
+  if (!Number.isFinite(max)) return Number.NaN;
+  // as 1 stays, e^max does; half a distance of neighbours there is half of that at 1 at least, once e^max is normal
+  const isPlain = max > LEAST_NORMAL[format] && max < LOG_OVERFLOW[format] - 1;
+  if (isPlain && loss < ONE_STAYS[format] / 4) return 0;
+  if (format === "f64") return winnerOf(logOfSoftmax(x.subarray(from, to), format).log, x, from, max);
+  let [e, sum] = [Number.NaN, Number.NaN];
+  if (format === "f32") [e, sum] = [expF32(max), textbookSumF32(x, from, to)];
+  else {
+    const narrow = narrowFormats()[format];
+    e = max >= LOG_OVERFLOW[format] ? Infinity : expNarrow(max, narrow);
+    sum = textbookSumNarrow(x, from, to, narrow);
+  }
+  const isKnown = !Number.isNaN(e) && !Number.isNaN(sum);
+  const p = round(e / sum, format);
+  if (isKnown && Number.isNaN(p)) return p;
+  const log = isKnown ? logRounded(p, format) : Number.NaN;
+  return Number.isNaN(log) ? winnerOf(logOfSoftmax(x.subarray(from, to), format).log, x, from, max) : log;
+}
+
+const winnerOf = (logs: readonly number[], x: Float64Array, from: number, max: number): number =>
+  logs[x.indexOf(max, from) - from]!;
 
 /**
  * How far `value` is from −loss in the format's ulps, and whether the winner counts as lost: more than 2 ulp off, or 0

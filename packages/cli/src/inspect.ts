@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { fromOnnx, inspectOnnx, type OnnxSummary, type OnnxValue } from "@napier/onnx";
 import type { Feature, Label } from "napier/train";
 import { inputError, listOf } from "./errors.ts";
+import { checkRegular } from "./regular.ts";
 import { count, some } from "./words.ts";
 
 export interface InspectOptions {
@@ -28,6 +29,7 @@ export interface InspectReport extends OnnxSummary {
 }
 
 async function bytesOf(path: string): Promise<Uint8Array> {
+  checkRegular(path);
   try {
     return await readFile(path);
   } catch (error) {

@@ -2,12 +2,17 @@ import { existsSync, statSync } from "node:fs";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { checkSelect, quoteText } from "./database.ts";
 import { inputError, shortName } from "./errors.ts";
+import { watchMemory } from "./queries.ts";
+import { checkRegular } from "./regular.ts";
+import { checkFiles } from "./sqlfiles.ts";
 import { checkDepth, checkLines } from "./textguard.ts";
 
 /** Where the rows come from: what stands after FROM, and the files in the order in which they are read. */
 export interface Location {
   from: string;
   files: string[];
+  /** Every file that is read; of a statement too. */
+  inputs: string[];
   /** Whether types are guessed from text: CSV and TSV. */
   isGuessed: boolean;
   /** What stands after FROM for a part of the rows, from `first` (from 0) to before `end`; of Parquet files only. */
@@ -64,9 +69,11 @@ async function expand(connection: DuckDBConnection, source: string): Promise<str
 export async function locate(connection: DuckDBConnection, source: string, formats = FORMATS): Promise<Location> {
   if (source.startsWith("sql:")) {
     const sql = source.slice("sql:".length);
-    await checkSelect(connection, shortName(source), sql);
+    const statements = await checkSelect(connection, shortName(source), sql);
+    const inputs = await checkFiles(connection, shortName(source), statements);
+    watchMemory(shortName(source));
     await connection.run(`CREATE VIEW ${VIEW} AS ${sql}`);
-    return { from: VIEW, files: [], isGuessed: false, asText: () => VIEW };
+    return { from: VIEW, files: [], inputs, isGuessed: false, asText: () => VIEW };
   }
   const files = await expand(connection, source);
   const found = new Set(files.map((file) => extension(file, formats)));
@@ -75,6 +82,7 @@ export async function locate(connection: DuckDBConnection, source: string, forma
   const name = (file: string): string => quoteText(file.replace(/[*?[]/g, "[$&]"));
   const list = files.map(name).join(", ");
   const byName = files.length > 1 ? ", union_by_name=true" : "";
+  for (const file of files) checkRegular(file);
   // one after the other: what DuckDB would die of, or never end with
   for (const file of files)
     await (/json/.test(format!) ? checkDepth(file) : format === "parquet" ? undefined : checkLines(file));
@@ -95,6 +103,7 @@ export async function locate(connection: DuckDBConnection, source: string, forma
   return {
     from: read(""),
     files,
+    inputs: files,
     isGuessed,
     ...(format === "parquet" && { slice }),
     asText: (names) =>

@@ -4,6 +4,7 @@ import { styleText } from "node:util";
 import { launched } from "@napier/mpi";
 import { CommanderError } from "commander";
 import { CommandError, Interruption, oneLine } from "./errors.ts";
+import { writingError } from "./output.ts";
 import { program } from "./program.ts";
 
 /** Red and the like, where a person sees it and did not refuse colours. */
@@ -30,6 +31,7 @@ function report(error: unknown, debug: boolean, who: string): number {
 export async function run(argv: readonly string[]): Promise<void> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0); // the reader has seen enough
+    process.exit(report(writingError("to stdout", error), false, ""));
   });
   const napier = program(argv);
   try {

@@ -3,6 +3,7 @@ import type { Label } from "napier/train";
 import { inputError } from "./errors.ts";
 import { openNpy } from "./npy.ts";
 import type { NpyFile, NpyHeader } from "./npyheader.ts";
+import { checkRegular } from "./regular.ts";
 import { BLOCK_ROWS, type Block, type Source, type SourceOptions } from "./rows.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { f16Values, INTEGERS } from "./scorearray.ts";
@@ -87,6 +88,7 @@ function labelOf(value: number | bigint, name: string, row: number): Label {
 
 /** One label a line; they are numbers where all of them are. */
 async function readLines(name: string): Promise<Label[]> {
+  checkRegular(name);
   const text = await readFile(name, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw inputError(
       `${name}: ${error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`}`,
@@ -188,6 +190,7 @@ export async function openMatrix(name: string, options: SourceOptions): Promise<
     return {
       name,
       files: [name],
+      inputs: labelFile === undefined ? [name] : [name, labelFile],
       features: needs ? [...needs] : [{ name: "x", size: inputs! }],
       kinds: ["list"],
       left: [],

@@ -4,8 +4,10 @@ import { fromOnnx, toOnnx } from "@napier/onnx";
 import type { Model } from "napier/train";
 import { inputError } from "./errors.ts";
 import { replaceFile } from "./output.ts";
+import { checkRegular } from "./regular.ts";
 
 export async function readModel(path: string): Promise<Model> {
+  checkRegular(path);
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path);

@@ -3,8 +3,9 @@ import { BIGINT, DOUBLE, FLOAT, VARCHAR } from "@duckdb/node-api";
 import type { Label, Model } from "napier/train";
 import { INTERRUPTED, Interruption, inputError, listOf, TERMINATED } from "./errors.ts";
 import { readModel } from "./modelfile.ts";
-import { checkOutput, replaceFile } from "./output.ts";
+import { checkApart, checkOutput, replaceFile } from "./output.ts";
 import { note, rowCounter } from "./progress.ts";
+import { stopQueries } from "./queries.ts";
 import type { Block, Source } from "./rows.ts";
 import { openSource } from "./source.ts";
 import { type Column, FORMATS, openTableWriter, type TableFormat } from "./tablewriter.ts";
@@ -91,29 +92,35 @@ function predictions(
 export async function predict(path: string, name: string, options: PredictOptions): Promise<void> {
   const { out, top, keep, force = false } = options;
   const format = formatOf(out, options.format);
+  const file = out === "-" ? undefined : out;
+  checkApart({ "--out": file }, { "the model": path });
   const model = await readModel(path);
   if (top > model.classes.length) {
     throw inputError(`--top ${top}: the model has ${some(model.classes.length, "class")}`);
   }
-  const source = await openSource(name, { features: model.features, carry: keep });
   // it stops between two blocks: a file that a thread still makes could not be taken away; the second signal does not wait
   let stopped: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stopped !== undefined) process.exit(stopped);
     stopped = signal === "SIGTERM" ? TERMINATED : INTERRUPTED;
+    stopQueries(signal);
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  let source: Source | undefined;
   try {
-    if (out !== "-") checkOutput(out, source, "--out", force);
+    source = await openSource(name, { features: model.features, carry: keep });
+    checkApart({ "--out": file }, { "the source": source.inputs });
+    if (file !== undefined) checkOutput(file, "--out", force);
     const added = columnsOf(model, options);
     checkNames(source, added);
     const columns = [...source.carried, ...added];
     const counter = rowCounter(`predicting ${source.name}`);
     let rows = 0;
+    const rowsOf = source;
     const write = async (to: string | NodeJS.WriteStream): Promise<void> => {
-      const writer = await openTableWriter(to, format, columns);
+      const writer = await openTableWriter(to, format, columns, out);
       try {
-        for await (const block of source) {
+        for await (const block of rowsOf) {
           if (stopped !== undefined) throw new Interruption(stopped, "interrupted; nothing is saved");
           await writer.add(predictions(model, block, options, added));
           rows += block.x.shape[0];
@@ -130,6 +137,6 @@ export async function predict(path: string, name: string, options: PredictOption
     if (out !== "-") note(`${out}: ${some(rows, "row")}`);
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-    source.close();
+    source?.close();
   }
 }

@@ -21,7 +21,10 @@ import { VERSION } from "./version.ts";
 const SOURCES = `
 A source is a path or a glob of .csv, .tsv, .parquet, .jsonl, .ndjson or .json files (text also as .gz), "sql:SELECT …",
 or a matrix of shape [rows, features] as .npy or .safetensors (also as .gz), whose labels are in a file of their own:
-.npy, .safetensors, or .txt with a line for each row. Quote globs and SQL.`;
+.npy, .safetensors, or .txt with a line for each row. Quote globs and SQL.
+SQL is one SELECT on the user's own files: all that the operating system lets the user read, and nothing else, no network, no
+extension, no ATTACH, COPY or settings. What it reads is text in the statement: 'rows.csv', read_csv(['a.csv', 'b.csv']). A
+query holds half of the machine's memory at most; NAPIER_MEMORY=16GB allows another amount. Files are regular ones, no pipes.`;
 
 /** Each command's examples, as its help shows them. */
 const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
@@ -30,7 +33,7 @@ const EXIT_CODES = `
 Exit codes:
   0    good
   1    a failure: training diverged, the disk is full
-  2    wrong usage or wrong input; nothing was written
+  2    wrong usage or wrong input; no file was written (predict may have printed rows before the one that is wrong)
   3    check found a broken row
   130  interrupted by Ctrl-C (143: by SIGTERM), after saving what can be saved
 
@@ -44,8 +47,8 @@ Examples:
 `;
 
 const CHECK = `
-Formulas are followed step by step in the arithmetic of each format. A winner is lost where the usual formula gives it 0
-or is more than 2 ulp off, measured against napier's own f64 logSoftmax of the row as the format holds it.
+Formulas are followed step by step in the arithmetic of each format. A winner is lost where a formula gives it 0, no number,
+or one more than 2 ulp off, measured against napier's own f64 logSoftmax of the row as the format holds it.
 Exit codes: 0 nothing is broken; 3 a row is broken for everybody (NaN, +∞, nothing but −∞; with --log-probs a value
 above 0; with --strict also a row that log(softmax(x)) or the usual formula loses in the file's own dtype, and with
 --log-probs rows whose log-sum-exp is not 0 or whose winner is lost); 2 a bad file or wrong usage.
@@ -101,7 +104,11 @@ export function program(argv: readonly string[] = []): Command {
     .option("--exclude <columns>", "columns that are no features", names)
     .option("--keep <columns>", "columns that are features though they would be left out", names)
     .option("--dry-run", "read everything, say what is understood, and stop")
-    .option("--validation <source or fraction>", "rows to choose the best epoch by", validation)
+    .option(
+      "--validation <source or fraction>",
+      "rows to judge the model by; with mini-batches they choose the best epoch",
+      validation,
+    )
     .option("--validation-labels <file>", "the labels of a matrix of such rows")
     .option("--hidden <widths>", "widths of hidden layers, as in 128,64 (default: none, a linear model)", widths)
     .addOption(

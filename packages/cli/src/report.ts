@@ -11,7 +11,7 @@ export interface ReportParts {
   model: string;
   source: string;
   /** Whether the model knows these rows. */
-  seen: "new" | "validation" | "training";
+  seen: "new" | "held" | "validation" | "training";
   card: Scorecard;
   curves?: Curve;
   /** What training made of its source, as text. */
@@ -20,6 +20,7 @@ export interface ReportParts {
 
 const SEEN = {
   new: "",
+  held: " The model was not trained on these rows.",
   validation: " The rows chose the best epoch, so the numbers flatter a little.",
   training:
     " The model was trained on these very rows: on others it will be worse. Give --validation, or evaluate on others.",
@@ -27,6 +28,8 @@ const SEEN = {
 
 /** Classes up to which the matrix is drawn. */
 const MOST_DRAWN = 60;
+const NOT_DRAWN = `With more than ${MOST_DRAWN} classes the matrix is not drawn; <code>napier evaluate --json</code> has it.`;
+const NO_MATRIX = "With more than 1,000 classes there is no matrix.";
 const LISTED = 100;
 
 const share = (value: number | null): string => (value === null ? "–" : percent(value));
@@ -49,7 +52,7 @@ function figures({ nll, standardError, rows, accuracy, topK, brier, ece, classes
   return `<dl>${cells.map(([name, value, more]) => `<div><dt>${name}</dt><dd>${value}<small>${more}</small></dd></div>`).join("")}</dl>`;
 }
 
-const figure = (svg: string, caption: string, shape = ""): string =>
+const figure = (svg: string, caption: string, shape = "chart"): string =>
   `<figure><div class="wide ${shape}" tabindex="0">${svg}</div><figcaption>${escapeHtml(caption)}</figcaption></figure>`;
 
 function calibration({ recalibrated, bins, ece, rows, temperature }: Scorecard): string {
@@ -99,11 +102,8 @@ function confusion(card: Scorecard): string {
         ]
       : []),
     ...(most.length > 0 ? ["<p>Most often confused:</p>", table(["true", "predicted", "rows"], most)] : []),
-    ...(card.confusion === null
-      ? ["<p>With more than 1,000 classes there is no matrix.</p>"]
-      : most.length === 0
-        ? ["<p>No row is wrong.</p>"]
-        : []),
+    ...(drawn ? [] : [`<p>${card.confusion === null ? NO_MATRIX : NOT_DRAWN}</p>`]),
+    ...(card.confusion !== null && most.length === 0 ? ["<p>No row is wrong.</p>"] : []),
   );
 }
 
@@ -128,21 +128,24 @@ function perClass({ perClass: all }: Scorecard): string {
 }
 
 function survival(card: Scorecard): string {
-  const rows = card.survival.map(({ format, overflow, underflow, lost, zero }) => [
-    format,
-    count(overflow),
-    count(underflow),
-    count(lost),
-    count(zero),
+  const rows = card.survival.flatMap(({ format, textbook, usual }) => [
+    [format, "log(softmax(x))", ...[textbook.overflow, textbook.underflow, textbook.lost, textbook.zero].map(count)],
+    [format, "log-sum-exp", "–", "–", count(usual.lost), count(usual.zero)],
   ]);
   return section(
     "Would a textbook softmax have survived?",
     `<p>The model's logits on these rows, put through the usual formulas in half and single precision, step by step: <strong>${escapeHtml(survivalText(card))}</strong>.</p>`,
-    figure(survivalChart(card), "Share of rows that a formula loses."),
-    table(["format", "overflow", "underflow", "winner lost", "winner 0"], rows),
-    '<p class="soft">Overflow: e<sup>x</sup> is ∞. Underflow: the probability of a class is 0 and its logarithm −∞. Winner lost: x − max − log Σ e<sup>x − max</sup> is more than 2 ulp off for the most probable class; winner 0: it is exactly 0, and so is its gradient. Napier\'s own numbers are within 2 ulp in every row.</p>',
+    figure(
+      survivalChart(card),
+      "Share of rows that a formula loses: by overflow or underflow, or because the winner is lost.",
+    ),
+    table(["format", "formula", "overflow", "underflow", "winner lost", "winner 0"], rows),
+    '<p class="soft">Overflow: e<sup>x</sup> is ∞. Underflow: the probability of a class is 0 and its logarithm −∞. Log-sum-exp is x − max − log Σ e<sup>x − max</sup>, which has neither. Winner lost: the log-probability of the most probable class is 0, more than 2 ulp off, or no number; winner 0: it is exactly 0, and so is its gradient. Napier\'s own numbers are within 2 ulp in every row.</p>',
   );
 }
+
+/** A line of what was understood; where it is long, the rest stands below its text. */
+const understood = (line: string): string => `<span>${escapeHtml(line)}</span>`;
 
 /** The whole report, as one file that loads nothing. */
 export function reportHtml({ model, source, seen, card, curves, understanding }: ReportParts): string {
@@ -150,7 +153,12 @@ export function reportHtml({ model, source, seen, card, curves, understanding }:
     `<header><h1>${escapeHtml(model)} on ${escapeHtml(source)}</h1><p class="soft">${some(card.rows, "row")}, ${some(card.classes.length, "class")}.${SEEN[seen]}</p></header>`,
     figures(card),
     ...(understanding
-      ? [section("What it was trained on", `<pre class="wide">${escapeHtml(understanding)}</pre>`)]
+      ? [
+          section(
+            "What it was trained on",
+            `<pre>${understanding.trimEnd().split("\n").map(understood).join("")}</pre>`,
+          ),
+        ]
       : []),
     ...(curves
       ? [
@@ -158,7 +166,9 @@ export function reportHtml({ model, source, seen, card, curves, understanding }:
             "How training went",
             figure(
               curveChart(`Loss by ${curves.unit}`, curves),
-              curves.unit === "epoch" ? "Mean NLL by epoch." : "Mean NLL and penalty by iteration.",
+              curves.unit === "epoch"
+                ? "Mean NLL by epoch."
+                : "What L-BFGS minimises, by iteration: mean NLL and penalty.",
             ),
           ),
         ]

@@ -2,10 +2,11 @@
 const STYLE = `
 :root { color-scheme: light dark; --model: light-dark(#1f5fa8, #7db4f0); --after: light-dark(#b4500f, #f0a45f);
   --faint: light-dark(#888, #888); --heat: light-dark(#1f5fa8, #5b9be0); --on-heat: light-dark(#fff, #08121e);
-  --line: light-dark(#d9dde2, #363c44); --soft: light-dark(#555b63, #a9b1bb); }
+  --line: light-dark(#d9dde2, #363c44); --soft: light-dark(#555b63, #a9b1bb);
+  --page: light-dark(#fff, #15181c); --shade: light-dark(#0005, #fff5); }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 62rem; padding: 1.5rem 1rem 4rem; font: 16px/1.5 system-ui, sans-serif;
-  background: light-dark(#fff, #15181c); color: light-dark(#1b1f24, #e6e9ed); }
+  background: var(--page); color: light-dark(#1b1f24, #e6e9ed); }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; }
 p { max-width: 46rem; margin: .4rem 0; } .soft { color: var(--soft); }
@@ -13,7 +14,13 @@ dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr))
 dl div { border: 1px solid var(--line); border-radius: 6px; padding: .6rem .75rem; }
 dt { color: var(--soft); font-size: .85rem; } dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
 dd small { font-size: .8rem; color: var(--soft); display: block; }
-.wide { overflow-x: auto; } .matrix svg { max-width: none; } .pair { display: flex; flex-wrap: wrap; gap: 1rem; }
+.wide { overflow-x: auto; background: linear-gradient(to right, var(--page) 40%, transparent) left / 3rem 100% no-repeat local,
+  linear-gradient(to left, var(--page) 40%, transparent) right / 3rem 100% no-repeat local,
+  linear-gradient(to right, var(--shade), transparent) left / .7rem 100% no-repeat,
+  linear-gradient(to left, var(--shade), transparent) right / .7rem 100% no-repeat; }
+.chart svg { width: 100%; max-width: 27rem; } .matrix svg { max-width: none; }
+.pair { display: flex; flex-wrap: wrap; gap: 1rem; } .pair figure { flex: 1 1 20rem; max-width: 27rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; } pre span { display: block; padding-left: 14ch; text-indent: -14ch; }
 figure { margin: .5rem 0; max-width: 100%; } figcaption { font-size: .9rem; color: var(--soft); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 th, td { padding: .2rem .75rem .2rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }

@@ -37,6 +37,8 @@ export interface Source extends AsyncIterable<Block> {
   readonly name: string;
   /** Empty for `sql:`. */
   readonly files: readonly string[];
+  /** Every file that is read: those of a statement and of labels too. */
+  readonly inputs: readonly string[];
   /** Sizes of lists are known once a row has been read. */
   readonly features: Feature[];
   /** What each feature is, in the same order. */

@@ -24,12 +24,10 @@ export interface Confused {
 /** What a softmax as it is written, and the usual log-sum-exp, would have made of the model's logits. */
 export interface Survival {
   format: "f16" | "bf16" | "f32";
-  /** Rows that log(softmax(x)) breaks, because e^x is ∞ or the class is lost to 0. */
-  overflow: number;
-  underflow: number;
+  /** Rows that log(softmax(x)) loses, because e^x is ∞, a class's probability is 0, or the winner's logarithm is off. */
+  textbook: { overflow: number; underflow: number; lost: number; zero: number; rows: number };
   /** Rows whose winner x − max − log Σ exp(x − max) loses, and those to which it gives 0. */
-  lost: number;
-  zero: number;
+  usual: { lost: number; zero: number };
 }
 
 /** The same rows with temperatures that were fitted on others: rows of even numbers by odd ones, and the other way. */
@@ -261,9 +259,9 @@ export class Scorer {
         : null,
       mostConfused: this.#mostConfused(),
       survival: FORMATS.map((format) => {
-        const { overflow, underflow } = textbook![format]!;
         const { lost, zero } = usual![format]!;
-        return { format, overflow, underflow, lost, zero };
+        const own = textbook![format]!;
+        return { format, textbook: { ...own, lost: own.lost ?? 0, zero: own.zero ?? 0 }, usual: { lost, zero } };
       }),
       recalibrated: this.#recalibrated(),
     };

@@ -170,6 +170,7 @@ export async function openTable(source: string, options: SourceOptions): Promise
     return {
       name,
       files: location.files,
+      inputs: location.inputs,
       get features() {
         return features.map((f) => ({ name: f.name, size: f.size ?? 0 }));
       },

@@ -67,16 +67,20 @@ async function pass(file: string, to: Writable): Promise<void> {
 /**
  * A writer to a file, or to a stream that stays open. Batches go through files in a temporary folder: CSV and JSON lines are
  * passed on one by one, row groups of Parquet are put together at the end.
+ *
+ * @param as  the file's name in messages, where `to` is to be renamed
  */
 export async function openTableWriter(
   to: string | Writable,
   format: TableFormat,
   columns: readonly Column[],
+  as = String(to),
 ): Promise<TableWriter> {
+  const name = typeof to === "string" ? as : "to stdout";
   const folder = await mkdtemp(join(tmpdir(), "napier-"));
   const onExit = (): void => rmSync(folder, { recursive: true, force: true });
   process.once("exit", onExit);
-  const db = await openDatabase();
+  const db = await openDatabase("write");
   const connection = await db.connect();
   const pieces: string[] = [];
   let waiting: DuckDBValue[][][] = [];
@@ -86,7 +90,7 @@ export async function openTableWriter(
     try {
       await connection.run(`COPY ${from} TO ${quoteText(file)} (${options})`);
     } catch (error) {
-      throw new CommandError(1, `cannot write the result: ${databaseMessage(error)}`, undefined, error);
+      throw new CommandError(1, `cannot write ${name}: ${databaseMessage(error)}`, undefined, error);
     }
   };
   const flush = async (): Promise<void> => {

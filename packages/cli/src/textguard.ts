@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { createGunzip } from "node:zlib";
 import { type CommandError, inputError } from "./errors.ts";
 import { count } from "./words.ts";
@@ -19,12 +20,28 @@ const KIND = Uint8Array.from({ length: 256 }, (_, byte) =>
 /** Bytes of a line that DuckDB reads; it takes seconds to say so of a longer one. */
 const LONGEST_LINE = 2_000_000;
 
-const isPacked = (file: string): boolean => /\.gz$/i.test(file);
+/** Bytes of a text file from which DuckDB tells its columns: its buffer of 16 times the longest line. */
+const SNIFFED = 2 ** 25;
+
+/** How a file's first bytes say that it is packed; by its name too, where `compression` may say otherwise. */
+async function packing(file: string): Promise<"gzip" | "zstd" | undefined> {
+  const handle = await open(file);
+  const start = Buffer.alloc(4);
+  await handle.read(start, 0, 4, 0);
+  await handle.close();
+  if (start.readUInt32LE() === 0xfd2fb528 || /\.zst$/i.test(file)) return "zstd";
+  return start.readUInt16LE() === 0x8b1f || /\.gz$/i.test(file) ? "gzip" : undefined;
+}
+
+/** Throws for what is packed in a way that nobody looks into here. */
+export async function checkPacking(file: string): Promise<void> {
+  if ((await packing(file)) === "zstd") throw inputError(`${file} is packed by zstd`, "unpack it, or pack it by gzip");
+}
 
 /** The bytes of a text file, unpacked. DuckDB takes damaged gzip for zeros, and one that is cut for all there is. */
 async function* bytesOf(file: string): AsyncGenerator<Buffer> {
   const raw = createReadStream(file, { highWaterMark: 2 ** 18 });
-  if (!isPacked(file)) {
+  if ((await packing(file)) === undefined) {
     yield* raw;
     return;
   }
@@ -38,9 +55,13 @@ async function* bytesOf(file: string): AsyncGenerator<Buffer> {
   }
 }
 
-export function tooManyColumns(source: string, columns: number): CommandError {
+/** @param isMore  whether there are more than were counted */
+export function tooManyColumns(source: string, columns: number, isMore = false): CommandError {
   const hint = "keep so many numbers as one list a row (Parquet, JSON lines), or as a .npy or .safetensors matrix";
-  return inputError(`${source}: ${count(columns)} columns; at most ${count(MOST_COLUMNS)} are read`, hint);
+  return inputError(
+    `${source}: ${isMore ? "more than " : ""}${count(columns)} columns; at most ${count(MOST_COLUMNS)} are read`,
+    hint,
+  );
 }
 
 /** Throws where JSON is nested deeper than any table is: at this depth a parser is attacked, or a file broken. */
@@ -70,35 +91,57 @@ export async function checkDepth(file: string): Promise<void> {
   }
 }
 
-/** Throws where a line is longer than DuckDB reads, or the first one has more columns; a packed file is read to its end. */
-export async function checkLines(file: string): Promise<void> {
-  const columns = DELIMITERS.map(() => 1);
-  let isFirst = true;
+/** The most columns that a line has by any of the delimiters. */
+function columnsOf(line: Buffer, delimiters: readonly number[]): number {
+  const counts = delimiters.map((delimiter) => {
+    let count = 1;
+    for (let at = line.indexOf(delimiter); at >= 0; at = line.indexOf(delimiter, at + 1)) count++;
+    return count;
+  });
+  return Math.max(...counts);
+}
+
+/**
+ * Throws where a line is longer than DuckDB reads, or has more columns, among those by which it tells the columns: lines
+ * before the header may be others. A packed file is read to its end.
+ *
+ * @param delimiter  what else parts the columns
+ */
+export async function checkLines(file: string, delimiter = ""): Promise<void> {
+  const delimiters = [...DELIMITERS, ...Buffer.from(delimiter).subarray(0, 1)];
+  const isPacked = (await packing(file)) !== undefined;
   let line = 0;
   let length = 0;
+  let begun: Buffer[] = [];
+  let read = 0;
   for await (const part of bytesOf(file)) {
     for (let from = 0; from < part.length; ) {
       const end = part.indexOf(NEWLINE, from);
       const to = end < 0 ? part.length : end;
       length += to - from;
       if (length > LONGEST_LINE) {
+        const most = columnsOf(Buffer.concat([...begun, part.subarray(from, to)]), delimiters);
+        if (most > MOST_COLUMNS) throw tooManyColumns(file, most, true);
         const hint = "is it a table? keep long rows as Parquet, .npy or .safetensors";
         throw inputError(`${file}: line ${count(line + 1)} has more than ${count(LONGEST_LINE)} bytes`, hint);
       }
-      if (isFirst) {
-        const text = part.subarray(from, to);
-        DELIMITERS.forEach((delimiter, k) => {
-          for (let at = text.indexOf(delimiter); at >= 0; at = text.indexOf(delimiter, at + 1)) columns[k]!++;
-        });
-        const most = Math.max(...columns);
+      if (end < 0) {
+        begun.push(part.subarray(from));
+        break;
+      }
+      // a shorter line has no room for as many
+      if (length >= MOST_COLUMNS) {
+        const most = columnsOf(Buffer.concat([...begun, part.subarray(from, to)]), delimiters);
         if (most > MOST_COLUMNS) throw tooManyColumns(file, most);
       }
-      if (end < 0) break;
-      isFirst = false;
       line++;
       length = 0;
+      begun = [];
       from = end + 1;
     }
-    if (!isFirst && !isPacked(file)) return;
+    read += part.length;
+    if (read >= SNIFFED && !isPacked) return;
   }
+  const most = columnsOf(Buffer.concat(begun), delimiters);
+  if (most > MOST_COLUMNS) throw tooManyColumns(file, most);
 }

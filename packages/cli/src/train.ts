@@ -9,8 +9,9 @@ import type { LeftOut } from "./columns.ts";
 import { CommandError, INTERRUPTED, Interruption, inputError, shortName, TERMINATED } from "./errors.ts";
 import type { Held } from "./hold.ts";
 import { writeModel } from "./modelfile.ts";
-import { checkOutput } from "./output.ts";
+import { checkApart, checkOutput } from "./output.ts";
 import { note, trainingProgress } from "./progress.ts";
+import { stopQueries } from "./queries.ts";
 import { beQuiet } from "./quiet.ts";
 import { agree, joinRanks, ofAllBlocks, threadsOfRank } from "./share.ts";
 import { type DataOptions, loadData } from "./traindata.ts";
@@ -234,10 +235,12 @@ async function trainOn(
   const { signal } = interrupt;
   let exitCode = INTERRUPTED;
   let asked = false;
+  let isReading = true;
   const onSignal = (name: NodeJS.Signals): void => {
     exitCode = name === "SIGTERM" ? TERMINATED : INTERRUPTED;
     if (asked) process.exit(exitCode);
     asked = true;
+    if (isReading) stopQueries(name);
     // rank 0 saves and ends, and the launcher ends the others
     reducer?.release();
     if (isFirst) interrupt.abort();
@@ -253,13 +256,21 @@ async function trainOn(
   const opened: Held[] = [];
   try {
     checkOutput(out);
-    if (page !== undefined) checkOutput(page, undefined, "--report");
+    if (page !== undefined) checkOutput(page, "--report");
+    const outputs = { "--out": out, "--report": page };
+    checkApart(outputs, { "the file of --labels": labels, "the file of --validation-labels": validationLabels });
     checkResume(options);
     const foldersOf = (at: string): CheckpointFolder =>
       isFirst ? openCheckpoints(at, settings.resume === true) : NO_CHECKPOINTS;
     const checkpoints = folder === undefined || dryRun ? undefined : foldersOf(folder);
     const batchSize = random ? (settings.batchSize ?? 128) : undefined;
-    const loaded = await loadData(name, options, { random, out, onRow, reducer, batchSize }, opened);
+    const loaded = await loadData(name, options, { random, outputs, onRow, reducer, batchSize }, opened).catch(
+      (error) => {
+        onRow();
+        throw error;
+      },
+    );
+    isReading = false;
     const { rows: data, validation: own } = loaded;
     const { features } = data;
     const found = understand(shortName(name), data, own);
@@ -337,8 +348,8 @@ async function trainOn(
     }
     if (page !== undefined) {
       const { writeReport } = await import("./report.ts");
-      const scored = await scoreRows(model, loaded, settings.seed ?? 0);
-      const source = scored.seen === "validation" && typeof own === "object" ? own.source.name : found.source;
+      const scored = await scoreRows(model, loaded, settings.seed ?? 0, random);
+      const source = typeof own === "object" ? own.source.name : found.source;
       const parts = { ...scored, model: out, source, curves: history.curve(), understanding: understandingText(found) };
       await writeReport(page, parts);
       note(`${page}: the report`);

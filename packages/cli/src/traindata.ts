@@ -4,7 +4,7 @@ import { inputError, nearest, shortName } from "./errors.ts";
 import { type Held, hold } from "./hold.ts";
 import { checkLabels } from "./labels.ts";
 import { isMatrix } from "./matrix.ts";
-import { checkOutput } from "./output.ts";
+import { checkApart, type Files } from "./output.ts";
 import { rowCounter } from "./progress.ts";
 import type { SourceOptions } from "./rows.ts";
 import { holdOwn } from "./share.ts";
@@ -39,7 +39,7 @@ export function checkTarget(source: string, { target, labels }: { target?: strin
 export interface Reading {
   /** Whether blocks are asked for in any order. */
   random: boolean;
-  out: string;
+  outputs: Files;
   onRow: () => void;
   /** Where ranks share the rows; and their batches. */
   reducer?: Reducer | undefined;
@@ -49,11 +49,12 @@ export interface Reading {
 async function load(
   name: string,
   options: SourceOptions,
-  { random, out, onRow, reducer, batchSize }: Reading,
+  what: string,
+  { random, outputs, onRow, reducer, batchSize }: Reading,
 ): Promise<Held> {
   const source = await openSource(name, options);
   try {
-    checkOutput(out, source);
+    checkApart(outputs, { [what]: source.inputs });
   } catch (error) {
     source.close();
     throw error;
@@ -107,7 +108,7 @@ export async function loadData(name: string, options: DataOptions, reading: Read
   const { target, labels, weight, features, exclude, keep, validation, validationLabels, classWeight } = options;
   checkTarget(name, options);
   const choice: Choice = { features, exclude, keep };
-  const rows = await load(name, { target, labels, weight, choice }, reading);
+  const rows = await load(name, { target, labels, weight, choice }, "the source", reading);
   opened.push(rows);
   checkClasses(shortName(name), rows.source.labelled, rows);
   checkClassWeight(classWeight, rows);
@@ -121,7 +122,10 @@ export async function loadData(name: string, options: DataOptions, reading: Read
     throw inputError(`--validation ${validation} has no labels`, "add --validation-labels <file>");
   }
   const wanted = isOwn ? { labels: validationLabels } : { target, labels: validationLabels };
-  const own = await load(validation, { ...wanted, features: rows.features }, { ...reading, batchSize: undefined });
+  const own = await load(validation, { ...wanted, features: rows.features }, "the source of --validation", {
+    ...reading,
+    batchSize: undefined,
+  });
   opened.push(own);
   const classes: Label[] = [...rows.labels.keys()];
   for (const [label, { first }] of own.labels)

@@ -41,17 +41,18 @@ function heldOf({ x: { data, shape }, y, row }: Block, fraction: number, seed: n
   return { x: { data: part, shape: [chosen.length, inputs] }, y: chosen.map((i) => y[i]!) };
 }
 
-/** The model on the rows for validation; on all where there are none. */
+/** The model on the rows for validation, which may have chosen its epoch; on all where there are none. */
 export async function scoreRows(
   model: Model,
   { rows, validation }: Data,
   seed: number,
-): Promise<{ card: Scorecard; seen: "validation" | "training" }> {
+  isChosen: boolean,
+): Promise<{ card: Scorecard; seen: "held" | "validation" | "training" }> {
   const scorer = new Scorer(model);
   const from: Held = typeof validation === "object" ? validation : rows;
   for await (const block of from) {
     const { x, y } = typeof validation === "number" ? heldOf(block, validation, seed) : block;
     if (y.length > 0) scorer.add(x, y);
   }
-  return { card: scorer.scorecard(), seen: validation === undefined ? "training" : "validation" };
+  return { card: scorer.scorecard(), seen: validation === undefined ? "training" : isChosen ? "validation" : "held" };
 }

@@ -189,7 +189,8 @@ describe("train refuses", () => {
     [
       "sql:SELECT * FROM query('DROP TABLE x')",
       ["--target", "y"],
-      "error: cannot read sql:SELECT * FROM query('DROP TABLE x'): Expected a single SELECT statement",
+      "error: sql:SELECT * FROM query('DROP TABLE x'): query() is not read",
+      "hint: write what it reads into the statement itself",
     ],
     [
       "sql:SELECT * FROM 's3://bucket/a.parquet'",

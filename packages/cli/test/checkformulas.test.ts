@@ -6,7 +6,7 @@ import { logSoftmaxRow } from "../../napier/src/kernels/softmax.ref.ts";
 import { rng } from "../../napier/src/rng.ts";
 import { narrowFormats, roundAll } from "../src/arithmetic.ts";
 import { Examiner, type Findings } from "../src/findings.ts";
-import { judge, textbook, usualWinner } from "../src/formulas.ts";
+import { judge, textbook, textbookWinner, usualWinner } from "../src/formulas.ts";
 
 const FORMATS = ["f16", "bf16", "f32", "f64"] as const;
 
@@ -109,6 +109,19 @@ describe.each(FORMATS)("%s", (format) => {
   });
 });
 
+test.each(FORMATS)("%s: the winner by log(softmax(x)) has the bits of napier/naive", (format) => {
+  const seen = { zero: 0, lost: 0, held: 0 };
+  for (const row of rows) {
+    const truth = logOfSoftmax(row, format).log[row.indexOf(Math.max(...row))]!;
+    const input = prepared(row, format);
+    const loss = Number.isFinite(input.max) ? crossEntropy(input.x, input.x.indexOf(input.max)) : Number.NaN;
+    const got = textbookWinner(input, format, loss);
+    if (!Object.is(got + 0, truth + 0)) expect({ row, got }).toEqual({ row, got: truth });
+    seen[got === 0 ? "zero" : Number.isFinite(got) ? "held" : "lost"]++;
+  }
+  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(500);
+});
+
 test("rounding to f16 and bf16 is napier/naive's, every seam of the format included", () => {
   const bits = new DataView(new ArrayBuffer(8));
   const values: number[] = [0, -0, Infinity, -Infinity, 65519.999, 65520, -65520, 3.3953e38, 3.4e38, 1e300];
@@ -174,6 +187,27 @@ test.each(["f32", "f64"] as const)("winners counted lost in a %s file are lost a
     }
   });
   expect(counted).toBeGreaterThan(3000);
+});
+
+test("log(softmax(x)) was said to hold where it gives the winner 0", () => {
+  const [peaked, over, zeros] = findings(
+    [
+      [20, 0],
+      [1000, 0],
+      [0, -200],
+    ],
+    "f32",
+  );
+  expect(peaked!.textbook).toEqual({
+    f16: { overflow: 1, underflow: 0, lost: 1, zero: 0, rows: 1 },
+    bf16: { overflow: 0, underflow: 0, lost: 1, zero: 1, rows: 1 },
+    f32: { overflow: 0, underflow: 0, lost: 1, zero: 1, rows: 1 },
+    f64: { overflow: 0, underflow: 0, lost: null, zero: null, rows: 0 },
+  });
+  for (const format of ["bf16", "f32"] as const) expect(peaked!.usual![format]).toMatchObject({ lost: 1, zero: 1 });
+  expect(over!.textbook!.f32).toEqual({ overflow: 1, underflow: 0, lost: 1, zero: 0, rows: 1 });
+  // e^-200 is 0 in f32, and so is the exact answer: the other class is lost, and the winner is not
+  expect(zeros!.textbook!.f32).toEqual({ overflow: 0, underflow: 1, lost: 0, zero: 0, rows: 1 });
 });
 
 test("exact answers of rounded rows, not of the file's", () => {

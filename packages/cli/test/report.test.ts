@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import chromium from "@sparticuz/chromium";
+import { type Format, logOfSoftmax } from "napier/naive";
 import { type Browser, chromium as playwright } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeChromium } from "../../../test/browser.ts";
@@ -17,7 +18,7 @@ let report: Record<string, never> & {
   confusion: number[][];
   topK: number[];
   bins: { from: number; to: number; count: number; confidence: number; accuracy: number }[];
-  survival: { format: string; overflow: number; underflow: number; lost: number; zero: number }[];
+  survival: { format: string; textbook: Record<string, number>; usual: { lost: number; zero: number } }[];
   recalibrated: { temperatures: number[]; rows: number; before: { ece: number }; after: { nll: number; ece: number } };
 };
 
@@ -114,12 +115,32 @@ test("what the usual formulas would lose is what check finds in the logits", asy
   const logits = `sql:SELECT COLUMNS('logit_.*') FROM '${at("p.parquet")}'`;
   const found = JSON.parse((await napier(folder, "check", logits, "--json")).stdout);
   expect(found.dtype).toBe("f32");
-  for (const { format, overflow, underflow, lost, zero } of report.survival) {
-    expect({ overflow, underflow }).toEqual(found.textbook[format]);
-    expect([lost, zero]).toEqual([found.usual[format].lost, found.usual[format].zero]);
+  for (const { format, textbook, usual } of report.survival) {
+    expect(textbook).toEqual(found.textbook[format]);
+    expect([usual.lost, usual.zero]).toEqual([found.usual[format].lost, found.usual[format].zero]);
   }
   expect(report.survival.map(({ format }) => format)).toEqual(["f16", "bf16", "f32"]);
-  expect(report.survival[0]!.overflow).toBeGreaterThan(0);
+  expect(report.survival[0]!.textbook.overflow).toBeGreaterThan(0);
+});
+
+test("the winners to which log(softmax(x)) gives 0 were not counted", async () => {
+  const { logits } = await scores();
+  for (const { format, textbook } of report.survival) {
+    const winners = logits.map((row) => logOfSoftmax(row, format as Format).log[row.indexOf(Math.max(...row))]!);
+    expect(textbook.zero).toBe(winners.filter((value) => value === 0).length);
+    expect(textbook.lost).toBeGreaterThanOrEqual(textbook.zero!);
+    expect(textbook.rows).toBeGreaterThanOrEqual(textbook.lost!);
+  }
+  const [f16, bf16, f32] = report.survival.map(({ textbook }) => textbook);
+  for (const own of [bf16, f32]) expect(own!.zero).toBeGreaterThan(100);
+  const html = readFileSync(at("new.html"), "utf8").replaceAll("</td><td>", " ");
+  for (const [format, own] of Object.entries({ f16, bf16, f32 })) {
+    const { overflow, underflow, lost, zero } = own!;
+    expect(html).toContain(`<td>${format} log(softmax(x)) ${overflow} ${underflow} ${lost} ${zero}</td>`);
+  }
+  const sentence = `loses the winner of ${f16!.lost} in f16, ${bf16!.lost} in bf16, ${f32!.lost} in f32; log-sum-exp`;
+  expect(html).toContain(sentence);
+  expect(summary).toContain(sentence);
 });
 
 test("a temperature is judged by rows that it was not fitted on", () => {
@@ -137,7 +158,7 @@ test("the summary for a terminal has a line for each bin, and the numbers", () =
   expect(lines.filter((line) => /^ +\d+–\d+ % [█░┃]{24} +\d+\.\d\d % {2}[\d,]+ rows?$/.test(line))).toHaveLength(
     report.bins.length,
   );
-  expect(summary).toContain("  softmax   written as it is, it breaks in ");
+  expect(summary).toContain("  softmax   of 897 rows log(softmax(x)) breaks ");
 });
 
 test("text from the data stays text", async () => {
@@ -212,7 +233,7 @@ describeChromium("in Chromium", () => {
     const page = await browser.newPage();
     await page.goto(`file://${at("train.html")}`);
     expect(await page.locator("header p").textContent()).toMatch(
-      /^180 rows, 10 classes\. The rows chose the best epoch/,
+      /^180 rows, 10 classes\. The model was not trained on these rows\.$/,
     );
     await page.close();
   });

@@ -61,7 +61,9 @@ describeChromium("Check a file", () => {
     const rows = await page.locator("#check-result tbody tr").allInnerTexts();
     expect(rows.map((row) => row.split("\t")[0])).toEqual(["f16", "bf16", "f32", "f64"]);
     const { textbook } = JSON.parse((await napier(folder, "check", "logits.npy", "--json")).stdout);
-    expect(rows[2].split("\t")[1]).toBe(String(textbook.f32.overflow));
+    const { overflow, lost, zero } = textbook.f32;
+    const [, overflows, , winners] = rows[2].split("\t");
+    expect([overflows, winners]).toEqual([String(overflow), `${lost.toLocaleString("en-US")}, ${zero} of them 0`]);
     await page.context().close();
   });
 

@@ -106,7 +106,7 @@ export function mountCheck(root: HTMLElement): void {
     el(
       "p",
       {},
-      "Have logits of your own? See which rows are broken, which ones log(softmax(x)) would break, and whose winner the usual formula loses. The file is read by this page alone: nothing leaves your machine.",
+      "Have logits of your own? See which rows are broken, which ones log(softmax(x)) would break, and whose winner it or the usual formula loses. The file is read by this page alone: nothing leaves your machine.",
     ),
     drop,
     choice,

@@ -1,34 +1,43 @@
-import type { Findings, Usual } from "../../../cli/src/findings.ts";
+import type { Findings, Worst } from "../../../cli/src/findings.ts";
 import { count, some } from "../../../cli/src/words.ts";
 import { el } from "../dom.ts";
 
-function usualCells(usual: Usual | undefined): HTMLElement[] {
-  if (usual === undefined) return [el("td", {}, "–"), el("td", {}, "–")];
-  const { lost, zero, worst } = usual;
+const number = (value: number, text = count(value)): HTMLElement =>
+  el("td", { className: `number ${value > 0 ? "bad" : "good"}` }, value === 0 ? "none" : text);
+
+function winners(lost: number | null | undefined, zero: number | null | undefined): HTMLElement {
+  if (typeof lost !== "number" || typeof zero !== "number") return el("td", {}, "–");
+  return number(lost, `${count(lost)}, ${count(zero)} of them 0`);
+}
+
+function farthest(worst: Worst | null | undefined): HTMLElement {
   const far = worst && (Number.isFinite(worst.ulps) ? `${worst.ulps.toPrecision(3)} ulp` : "no number");
-  return [
-    el(
-      "td",
-      { className: `number ${lost > 0 ? "bad" : "good"}` },
-      lost === 0 ? "none" : `${count(lost)}, ${count(zero)} of them 0`,
-    ),
-    el("td", { className: "number" }, worst ? `row ${worst.row}: ${far}` : "–"),
-  ];
+  return el("td", { className: "number" }, worst ? `row ${worst.row}: ${far}` : "–");
 }
 
 /** What breaks, a row for each format. */
 export function formatsTable({ textbook, usual }: Findings): HTMLTableElement {
-  const head = ["format", "textbook: rows that overflow", "that underflow", "usual formula: winners lost", "worst"];
-  const rows = Object.entries(textbook ?? {}).map(([format, { overflow, underflow }]) =>
-    el(
+  const head = [
+    "format",
+    "textbook: rows that overflow",
+    "that underflow",
+    "winners lost",
+    "usual formula: winners lost",
+    "worst",
+  ];
+  const rows = Object.entries(textbook ?? {}).map(([format, { overflow, underflow, lost, zero }]) => {
+    const found = usual?.[format as keyof typeof usual];
+    return el(
       "tr",
       {},
       el("th", { scope: "row" }, format),
-      el("td", { className: `number ${overflow > 0 ? "bad" : "good"}` }, overflow === 0 ? "none" : count(overflow)),
-      el("td", { className: `number ${underflow > 0 ? "bad" : "good"}` }, underflow === 0 ? "none" : count(underflow)),
-      ...usualCells(usual?.[format as keyof typeof usual]),
-    ),
-  );
+      number(overflow),
+      number(underflow),
+      winners(lost, zero),
+      winners(found?.lost, found?.zero),
+      farthest(found?.worst),
+    );
+  });
   return el(
     "table",
     {},
