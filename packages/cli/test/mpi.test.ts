@@ -8,6 +8,7 @@ import { BIN, napier, sql, temporaryFolder } from "./command.ts";
 import { SEED } from "./killed.ts";
 
 const folder = temporaryFolder();
+const ROOT = join(BIN, "../../../..");
 const FILES = [20_000, 7000, 1];
 const TRAININGS: [name: string, args: string[]][] = [
   ["L-BFGS, a fraction held", ["--validation", "0.1", "--weight", "w", "--max-iterations", "15"]],
@@ -43,6 +44,14 @@ function partsOf(stdout: string, stderr: string): unknown[] {
   return [result, lines.filter((line) => !/^iteration |^$/.test(line))];
 }
 
+async function ended(child: ChildProcess): Promise<{ code: unknown; stderr: string }> {
+  let stderr = "";
+  child.stderr?.on("data", (part) => {
+    stderr += part;
+  });
+  return { code: await new Promise((resolve) => child.once("close", resolve)), stderr };
+}
+
 describe.each(TRAININGS)("%s", (_, args) => {
   let alone: unknown[] = [];
   let bytes = Buffer.alloc(0);
@@ -64,6 +73,17 @@ describe.each(TRAININGS)("%s", (_, args) => {
       rmSync(join(folder, "ranks.onnx"));
     });
   });
+
+  const open = LAUNCHERS.find(({ launcher }) => launcher === "Open MPI")!;
+  test.skipIf(open.missing)(`two threads on each of two ranks, by npx: the same bytes (${open.title})`, async () => {
+    const { file, args: line, env } = commandLine("Open MPI", 2, []);
+    const [, source, ...others] = train(args, join(folder, "npx.onnx"));
+    const words = ["npx", "napier", "train", join(folder, source!), ...others, "--threads", "2"];
+    const own = words.map((word) => (word === "own.parquet" ? join(folder, word) : word));
+    const { code, stderr } = await ended(spawn(file, [...line.slice(0, -1), ...own], { cwd: ROOT, env }));
+    expect(code, stderr).toBe(0);
+    expect(readFileSync(join(folder, "npx.onnx")).equals(bytes)).toBe(true);
+  });
 });
 
 /** The processes of a job's ranks: below the launcher, whatever stands between. */
@@ -83,14 +103,6 @@ function ranksOf(launcher: number): number[] {
   return [...parents.keys()].filter(
     (pid) => pid !== launcher && isBelow(pid) && commands.get(pid)?.startsWith(`${process.execPath}\0${BIN}`),
   );
-}
-
-async function ended(child: ChildProcess): Promise<{ code: unknown; stderr: string }> {
-  let stderr = "";
-  child.stderr?.on("data", (part) => {
-    stderr += part;
-  });
-  return { code: await new Promise((resolve) => child.once("close", resolve)), stderr };
 }
 
 describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
