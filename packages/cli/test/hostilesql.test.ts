@@ -19,6 +19,7 @@ beforeAll(() => {
   writeFileSync(at("deep.txt"), deep);
   writeFileSync(at("deep.json.gz"), gzipSync(deep));
   writeFileSync(at("wide.csv"), wide);
+  writeFileSync(at("wide.jsonl"), `{${line((k) => `"c${k}":${k % 7}`)},"y":"u"}\n`);
   writeFileSync(at("late.csv"), `${"a title\n".repeat(20)}${wide}`);
   writeFileSync(at("tilde.txt"), wide.replaceAll(",", "~"));
   writeFileSync(at("good.csv"), `a,y\n${Array.from({ length: 40 }, (_, i) => `${i % 7},${i % 2}\n`).join("")}`);
@@ -51,6 +52,7 @@ describe("files that killed or hung DuckDB through sql: were not looked at", () 
     ["WITH t AS (SELECT * FROM read_json_auto('deep.txt')) SELECT * FROM t", `deep.txt: ${DEEP}`],
     ["SELECT a, (SELECT count(*) FROM \"deep.json.gz\") AS n, y FROM 'good.csv'", `deep.json.gz: ${DEEP}`],
     ["SELECT * FROM 'wide.csv'", `wide.csv: ${WIDE}`],
+    ["SELECT * FROM 'wide.jsonl'", `wide.jsonl: ${WIDE.replace("100,001", "more than 20,000")}`],
     ["SELECT * FROM READ_CSV(['good.csv', 'w*.csv'])", `./wide.csv: ${WIDE}`],
     ["FROM 'good.csv' UNION ALL BY NAME FROM 'late.csv'", `late.csv: ${WIDE}`],
     ["SELECT * FROM read_csv('tilde.txt', delim = '~')", `tilde.txt: ${WIDE}`],
