@@ -1,7 +1,7 @@
 import type { Label, Reliability, Source as Rows } from "napier/train";
 import { calibrate as calibrateModel } from "napier/train";
 import { type CalibrateReport, calibrationText } from "./calibratereport.ts";
-import { type CommandError, inputError } from "./errors.ts";
+import { type CommandError, inputError, printable } from "./errors.ts";
 import { checkLabels } from "./labels.ts";
 import { readModel, writeModel } from "./modelfile.ts";
 import { checkApart, checkOutput } from "./output.ts";
@@ -96,7 +96,7 @@ export async function calibrate(path: string, name: string, options: CalibrateOp
       after: found.after,
       seconds: Number(((performance.now() - start) / 1000).toFixed(3)),
     };
-    process.stdout.write(json ? `${JSON.stringify(report)}\n` : calibrationText(report));
+    process.stdout.write(json ? `${JSON.stringify(report)}\n` : printable(calibrationText(report)));
     return report;
   } finally {
     source.close();

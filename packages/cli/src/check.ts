@@ -1,6 +1,6 @@
 import type { Format } from "napier/naive";
 import { type CheckReport, reportText } from "./checkreport.ts";
-import { shortName } from "./errors.ts";
+import { printable, shortName } from "./errors.ts";
 import { examine } from "./examine.ts";
 import type { Findings } from "./findings.ts";
 import { rowCounter } from "./progress.ts";
@@ -43,7 +43,7 @@ export async function check(source: string, options: CheckOptions): Promise<Chec
     const broken = findings.broken.rows > 0 || (strict && lost(findings, dtype) > 0);
     const seconds = Number(((performance.now() - start) / 1000).toFixed(3));
     const report: CheckReport = { source: name, dtype, ...findings, strict, exitCode: broken ? 3 : 0, seconds };
-    process.stdout.write(options.json ? `${JSON.stringify(report, asText)}\n` : reportText(report));
+    process.stdout.write(options.json ? `${JSON.stringify(report, asText)}\n` : printable(reportText(report)));
     return report;
   } finally {
     await scores.close();

@@ -169,6 +169,12 @@ export function chooseFeatures(
   for (const name of [...(features ?? []), ...keep]) {
     if (taken.includes(name)) throw inputError(`${source}: column ${JSON.stringify(name)} cannot be a feature too`);
   }
+  for (const name of exclude) {
+    const role = taken.indexOf(name);
+    if (role < 0) continue;
+    const what = `column ${JSON.stringify(name)} is the ${role === 0 ? "target" : "weight"}`;
+    throw inputError(`${source}: ${what}, and --exclude names it`, "the target and the weight are never features");
+  }
   const wanted = new Set([...(features ?? []), ...keep]);
   const others = columns.filter(({ name }) => !taken.includes(name) && !exclude.includes(name));
   const candidates = features === undefined ? others : others.filter(({ name }) => wanted.has(name));

@@ -101,10 +101,10 @@ async function countRows(connection: DuckDBConnection, from: string, columns: re
 }
 
 /**
- * Streams the columns of all rows, in order. A stream that fails late just ends (@duckdb/node-api 1.5: no result has an
- * error to ask for), so a marker row comes after all others, and an end without it is an error: the one that reading
- * again in full throws. Where `again`, the rows read are also compared with DuckDB's own count, which for a query
- * (it may sample) would be another answer.
+ * Streams the columns of all rows, in order. A stream that fails late, or is interrupted, just ends
+ * (@duckdb/node-api 1.5: no result has an error to ask for), so a marker row comes after all others, and an end without it
+ * is an error: the one that reading again in full throws. Where `again`, the rows read are also compared with DuckDB's own
+ * count, which for a query (it may sample) would be another answer.
  */
 export async function* readRows(
   db: DuckDBInstance,
@@ -130,6 +130,7 @@ export async function* readRows(
       if (rows > 0) yield { chunk, rows };
       read += rows;
     }
+    throwIfStopped();
     if (ended && !again) return;
     const all = await reading(source, () => countRows(connection, from, ended ? [] : columns));
     if (!ended || read !== all) throw lost(read, String(all));

@@ -34,6 +34,11 @@ export function oneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }
 
+/** Any text for a terminal, which obeys control characters: lines stay, and nothing else is obeyed. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|(?!\n)\p{Cc}/gu, "\uFFFD");
+}
+
 /** Somebody else's text inside a message: one line, and no more than so much of it. */
 export function visible(text: string, most = 60): string {
   const line = text.slice(0, most).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "\uFFFD");

@@ -1,3 +1,4 @@
+import { printable } from "./errors.ts";
 import { checkLabels } from "./labels.ts";
 import { readModel } from "./modelfile.ts";
 import { checkApart, checkOutput } from "./output.ts";
@@ -52,7 +53,7 @@ export async function evaluate(path: string, name: string, options: EvaluateOpti
       await writeReport(file, { model: path, source: source.name, seen: "new", card });
       note(`${file}: the report`);
     }
-    process.stdout.write(json ? `${JSON.stringify(report)}\n` : scoreText(source.name, card));
+    process.stdout.write(json ? `${JSON.stringify(report)}\n` : printable(scoreText(source.name, card)));
     return report;
   } finally {
     source.close();

@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { styleText } from "node:util";
 import { launched } from "@napier/mpi";
 import { CommanderError } from "commander";
-import { CommandError, Interruption, oneLine } from "./errors.ts";
+import { CommandError, Interruption, oneLine, printable } from "./errors.ts";
 import { writingError } from "./output.ts";
 import { program } from "./program.ts";
 
@@ -17,8 +17,8 @@ function report(error: unknown, debug: boolean, who: string): number {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const { hint, exitCode } = error instanceof CommandError ? error : { hint: undefined, exitCode: 1 };
   const prefix = error instanceof Interruption ? "" : `${coloured("red", "error:")} `;
-  const more = hint === undefined ? "" : `${coloured("yellow", "hint:")} ${oneLine(hint)}\n`;
-  process.stderr.write(`${prefix}${who}${oneLine(message)}\n${more}`);
+  const more = hint === undefined ? "" : `${coloured("yellow", "hint:")} ${printable(oneLine(hint))}\n`;
+  process.stderr.write(`${prefix}${who}${printable(oneLine(message))}\n${more}`);
   if (error instanceof Interruption && error.command) process.stderr.write(`  ${error.command}\n`);
   if (debug) process.stderr.write(`${stack}\n`);
   return exitCode;

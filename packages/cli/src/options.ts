@@ -39,9 +39,9 @@ export function widths(text: string): number[] {
   return text.trim() === "" ? [] : text.split(",").map(positiveInteger);
 }
 
-/** Column names with commas between them; the option may be given again. */
+/** Column names with commas between them, each once; the option may be given again. */
 export function names(text: string, before: readonly string[] = []): string[] {
-  return [...before, ...text.split(",").map((name) => name.trim())];
+  return [...new Set([...before, ...text.split(",").map((name) => name.trim())])];
 }
 
 /** A fraction of the rows, or a source of its own. */

@@ -80,7 +80,7 @@ export function program(argv: readonly string[] = []): Command {
   const napier = new Command("napier")
     .description("Train, evaluate, calibrate and run softmax classifiers; check logits.")
     .version(VERSION)
-    .option("--quiet", "say nothing but results and errors")
+    .option("--quiet", "say nothing but results, errors, and where training did not converge")
     .option("--debug", "show the stack of an error")
     .addHelpText("after", EXIT_CODES)
     .hook("preAction", (command, action) => {

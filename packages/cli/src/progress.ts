@@ -1,10 +1,16 @@
 import { SingleBar } from "cli-progress";
 import type { Progress } from "napier/train";
+import { printable } from "./errors.ts";
 import { isQuiet } from "./quiet.ts";
 import { count, metrics } from "./words.ts";
 
 export function note(text: string): void {
-  if (!isQuiet()) process.stderr.write(`${text}\n`);
+  if (!isQuiet()) warn(text);
+}
+
+/** What a quiet command says too: the result is not what was asked for. */
+export function warn(text: string): void {
+  process.stderr.write(`${printable(text)}\n`);
 }
 
 /** A line that counts rows while they are read; only a terminal sees it move. */

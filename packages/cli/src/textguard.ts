@@ -9,12 +9,12 @@ const DEEPEST = 500;
 /** Columns of a table; the time to bind them grows faster than their number. */
 export const MOST_COLUMNS = 20_000;
 const DELIMITERS = [",", ";", "\t", "|"].map((delimiter) => delimiter.charCodeAt(0));
-const [QUOTE, BACKSLASH, NEWLINE] = [0x22, 0x5c, 0x0a];
+const [QUOTE, BACKSLASH, NEWLINE, COLON] = [0x22, 0x5c, 0x0a, 0x3a];
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
-/** By byte: 1 opens, 2 closes, 3 begins or ends a string. */
+/** By byte: 1 opens, 2 closes, 3 begins or ends a string, 4 ends a key. */
 const KIND = Uint8Array.from({ length: 256 }, (_, byte) =>
-  OPENING.has(byte) ? 1 : CLOSING.has(byte) ? 2 : byte === QUOTE ? 3 : 0,
+  OPENING.has(byte) ? 1 : CLOSING.has(byte) ? 2 : byte === QUOTE ? 3 : byte === COLON ? 4 : 0,
 );
 
 /** Bytes of a line that DuckDB reads; it takes seconds to say so of a longer one. */
@@ -64,9 +64,13 @@ export function tooManyColumns(source: string, columns: number, isMore = false):
   );
 }
 
-/** Throws where JSON is nested deeper than any table is: at this depth a parser is attacked, or a file broken. */
+/**
+ * Throws where JSON is nested deeper than any table is, at which depth a parser is attacked, or a file broken, and where an
+ * object has more keys than a table has columns.
+ */
 export async function checkDepth(file: string): Promise<void> {
   let depth = 0;
+  const keys = new Int32Array(DEEPEST + 1);
   let inString = false;
   let escaped = false;
   for await (const part of bytesOf(file)) {
@@ -84,9 +88,11 @@ export async function checkDepth(file: string): Promise<void> {
       if (kind === 0) continue;
       if (kind === 3) inString = true;
       else if (kind === 2) depth--;
-      else if (++depth > DEEPEST) {
+      else if (kind === 4) {
+        if (depth > 0 && ++keys[depth]! > MOST_COLUMNS) throw tooManyColumns(file, MOST_COLUMNS, true);
+      } else if (++depth > DEEPEST) {
         throw inputError(`${file}: objects and arrays stand in each other more than ${DEEPEST} deep`, "is it a table?");
-      }
+      } else keys[depth] = 0;
     }
   }
 }

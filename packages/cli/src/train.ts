@@ -6,16 +6,17 @@ import type { FitSettings, Label, Model, Progress, Reducer, Score } from "napier
 import { fit } from "napier/train";
 import { type CheckpointFolder, checkpointError, openCheckpoints } from "./checkpoint.ts";
 import type { LeftOut } from "./columns.ts";
-import { CommandError, INTERRUPTED, Interruption, inputError, shortName, TERMINATED } from "./errors.ts";
+import { CommandError, INTERRUPTED, Interruption, inputError, printable, shortName, TERMINATED } from "./errors.ts";
 import type { Held } from "./hold.ts";
 import { writeModel } from "./modelfile.ts";
 import { checkApart, checkOutput } from "./output.ts";
-import { note, trainingProgress } from "./progress.ts";
+import { note, trainingProgress, warn } from "./progress.ts";
 import { stopQueries } from "./queries.ts";
 import { beQuiet } from "./quiet.ts";
+import type { Scorecard } from "./scorecard.ts";
 import { agree, joinRanks, ofAllBlocks, threadsOfRank } from "./share.ts";
 import { type DataOptions, loadData } from "./traindata.ts";
-import { History, scoreRows } from "./trainreport.ts";
+import { History, type Seen, scoreRows } from "./trainreport.ts";
 import { type Understanding, understand, understandingText } from "./understanding.ts";
 import { VERSION } from "./version.ts";
 import { count, metrics, some } from "./words.ts";
@@ -61,6 +62,8 @@ export interface TrainReport {
   epochs: number | null;
   /** Columns that are no features, and why. */
   leftOut: LeftOut[];
+  /** What --report shows, as `evaluate --json` has it; null without it. */
+  report: (Scorecard & { seen: Seen }) | null;
   seconds: number;
 }
 
@@ -273,9 +276,9 @@ async function trainOn(
     isReading = false;
     const { rows: data, validation: own } = loaded;
     const { features } = data;
-    const found = understand(shortName(name), data, own);
+    const found = understand(shortName(name), data, own, weight);
     if (dryRun) {
-      print(json ? `${JSON.stringify(found)}\n` : understandingText(found));
+      print(json ? `${JSON.stringify(found)}\n` : printable(understandingText(found)));
       return found;
     }
     note(understandingText(found).trimEnd());
@@ -341,10 +344,11 @@ async function trainOn(
       converged: end?.converged ?? null,
       epochs: heard.epoch?.epoch ?? (random ? (heard.resume?.done ?? null) : null),
       leftOut: found.leftOut,
+      report: null,
       seconds: Number(((performance.now() - start) / 1000).toFixed(3)),
     };
-    if (end && !end.converged) {
-      note(`not converged: gradient ${end.gradientNorm.toExponential(1)} after ${some(end.iterations, "iteration")}`);
+    if (isFirst && end && !end.converged) {
+      warn(`not converged: gradient ${end.gradientNorm.toExponential(1)} after ${some(end.iterations, "iteration")}`);
     }
     if (page !== undefined) {
       const { writeReport } = await import("./report.ts");
@@ -352,9 +356,10 @@ async function trainOn(
       const source = typeof own === "object" ? own.source.name : found.source;
       const parts = { ...scored, model: out, source, curves: history.curve(), understanding: understandingText(found) };
       await writeReport(page, parts);
+      report.report = { seen: scored.seen, ...scored.card };
       note(`${page}: the report`);
     }
-    print(json ? `${JSON.stringify(report)}\n` : summary(report, heard.best?.epoch, heldRows));
+    print(json ? `${JSON.stringify(report)}\n` : printable(summary(report, heard.best?.epoch, heldRows)));
     return report;
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);

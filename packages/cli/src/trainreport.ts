@@ -41,13 +41,16 @@ function heldOf({ x: { data, shape }, y, row }: Block, fraction: number, seed: n
   return { x: { data: part, shape: [chosen.length, inputs] }, y: chosen.map((i) => y[i]!) };
 }
 
+/** Rows that training did not see, those that chose its epoch, or its own. */
+export type Seen = "held" | "validation" | "training";
+
 /** The model on the rows for validation, which may have chosen its epoch; on all where there are none. */
 export async function scoreRows(
   model: Model,
   { rows, validation }: Data,
   seed: number,
   isChosen: boolean,
-): Promise<{ card: Scorecard; seen: "held" | "validation" | "training" }> {
+): Promise<{ card: Scorecard; seen: Seen }> {
   const scorer = new Scorer(model);
   const from: Held = typeof validation === "object" ? validation : rows;
   for await (const block of from) {

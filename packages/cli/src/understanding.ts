@@ -15,6 +15,8 @@ export interface Understanding {
   /** Where the labels are: `column "y"`, or a file. */
   labels: string;
   classes: { label: Label; rows: number }[];
+  /** The column that says how much each row counts. */
+  weight: string | null;
   leftOut: LeftOut[];
   /** Columns that nobody asked for where --features names some. */
   notNamed: number;
@@ -23,7 +25,12 @@ export interface Understanding {
 
 const SHOWN = 10;
 
-export function understand(name: string, held: Held, validation: Held | number | undefined): Understanding {
+export function understand(
+  name: string,
+  held: Held,
+  validation: Held | number | undefined,
+  weight: string | undefined,
+): Understanding {
   const { source, rows } = held;
   const features = held.features.map(({ name, size }: Feature, k) => ({ name, kind: source.kinds[k]!, size }));
   const classes = [...held.labels]
@@ -43,6 +50,7 @@ export function understand(name: string, held: Held, validation: Held | number |
     inputs: features.reduce((sum, { size }) => sum + size, 0),
     labels: source.labelled,
     classes,
+    weight: weight ?? null,
     leftOut: [...source.left],
     notNamed: source.notNamed,
     validation: own,
@@ -97,6 +105,7 @@ export function understandingText(found: Understanding): string {
   const parts: [string, string[]][] = [
     ["features", featureLines(found)],
     ["classes", classLines(found)],
+    ["weights", found.weight === null ? [] : [`column ${JSON.stringify(visible(found.weight))}`]],
     ["left out", leftLines(found)],
     ["validation", held ? [held] : []],
   ];

@@ -67,6 +67,13 @@ test.each([
   expect([code, stdout, stderr]).toEqual([2, "", text]);
 });
 
+test("--quiet hid that training did not converge", async () => {
+  const options = ["--target", "colour", "--out", "q.onnx", "--max-iterations", "2", "--quiet"];
+  const { code, stderr } = await napier(folder, "train", "rows.parquet", ...options);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^not converged: gradient \S+ after 2 iterations\n$/);
+});
+
 test("--quiet leaves results and errors", async () => {
   const options = ["--target", "colour", "--hidden", "4", "--epochs", "2", "--out", "q.onnx"];
   const trained = await napier(folder, "train", "rows.parquet", ...options, "--quiet");

@@ -3,10 +3,17 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { temporaryFolder } from "./command.ts";
-import { commandFor, FORMATS, fuzz, prepare, survives } from "./hostile.ts";
+import { ALIKE, commandFor, FORMATS, fuzz, prepare, survives } from "./hostile.ts";
 
 const folder = temporaryFolder();
 beforeAll(() => prepare(folder));
+
+describe.concurrent("mutations of the formats that are alike", () => {
+  test.each(ALIKE)("%s", async (format) => {
+    const [read, refused] = await fuzz(folder, format, 0, 4);
+    expect(read + refused).toBe(4);
+  });
+});
 
 describe.concurrent("30 mutations of each format", () => {
   test.each(FORMATS)("%s", async (format) => {

@@ -231,3 +231,8 @@ test("a kept column that has the name of a new one is refused", async () => {
     'error: --keep probability: the result would have two columns "probability"\nhint: give it another name with sql:SELECT … AS …\n',
   ]);
 });
+
+test("a column that --keep names twice leaked DuckDB's error about a struct", async () => {
+  const csv = await predict("--keep", "b,b", "--keep", "b");
+  expect(csv.split("\n")[0]).toBe("b,prediction,probability,log_probability");
+});

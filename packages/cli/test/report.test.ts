@@ -161,6 +161,19 @@ test("the summary for a terminal has a line for each bin, and the numbers", () =
   expect(summary).toContain("  softmax   of 897 rows log(softmax(x)) breaks ");
 });
 
+test("train --report --json had none of the report's numbers", async () => {
+  const train = ["train", split("LIMIT 300"), "--target", "label", "--out", "j.onnx", "--json"];
+  const { code, stdout } = await napier(folder, ...train, "--validation", split("OFFSET 900"), "--report", "j.html");
+  expect(code).toBe(0);
+  const { report: own, validation } = JSON.parse(stdout);
+  const run = await napier(folder, "evaluate", "j.onnx", split("OFFSET 900"), "--target", "label", "--json");
+  const { model, source, seconds, ...card } = JSON.parse(run.stdout);
+  expect([model, typeof source, seconds > 0]).toEqual(["j.onnx", "string", true]);
+  expect(own).toEqual({ seen: "held", ...card });
+  expect(own.accuracy).toBe(validation.accuracy);
+  expect(JSON.parse((await napier(folder, ...train)).stdout).report).toBeNull();
+});
+
 test("text from the data stays text", async () => {
   writeFileSync(
     at("x.csv"),

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { fromOnnx } from "@napier/onnx";
 import { beforeAll, expect, test } from "vitest";
 import { napier, temporaryFolder, writeTable } from "./command.ts";
@@ -90,4 +91,61 @@ test("labels and names cannot write to the terminal", async () => {
   expect(stdout).toContain("1 number: a\uFFFD[31m\n");
   expect(stdout).toContain("\uFFFD[2J0 20 (50.00 %)");
   expect(stdout).not.toContain("\x1b");
+});
+
+test("the column of weights was not among what was understood", async () => {
+  const { stdout } = await dryRun("rows.parquet", "--features", "a,b", "--weight", "id");
+  expect(stdout).toContain('\n  weights     column "id"\n');
+  expect(JSON.parse((await dryRun("rows.parquet", "--weight", "id", "--json")).stdout).weight).toBe("id");
+  expect(JSON.parse((await dryRun("rows.parquet", "--json")).stdout).weight).toBeNull();
+});
+
+test.each([
+  ["colour", "target", []],
+  ["id", "weight", ["--weight", "id"]],
+])("--exclude of %s, the %s itself, was taken", async (name, role, options) => {
+  const { code, stderr } = await dryRun("rows.parquet", "--exclude", `b,${name}`, ...options);
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: `error: rows.parquet: column "${name}" is the ${role}, and --exclude names it\nhint: the target and the weight are never features\n`,
+  });
+});
+
+test.skipIf(process.platform === "win32")("a file's name could write to the terminal", async () => {
+  const name = "red\x1b[31m.csv";
+  writeFileSync(join(folder, name), `a,y\n${Array.from({ length: 40 }, (_, i) => `${i % 7},${i % 2}\n`).join("")}`);
+  for (const args of [
+    ["train", name, "--target", "y", "--out", `${name}.onnx`],
+    ["train", name, "--target", "y", "--dry-run"],
+    ["train", `no${name}`, "--target", "y"],
+    ["evaluate", `${name}.onnx`, name, "--target", "y", "--report", `${name}.html`],
+    ["predict", `${name}.onnx`, name, "--out", `${name}.out.csv`],
+    ["check", name],
+  ]) {
+    const { stdout, stderr } = await napier(folder, ...args);
+    expect(stdout + stderr).toContain("red\uFFFD[31m.csv");
+    expect(stdout + stderr).not.toContain("\x1b");
+  }
+});
+
+test("of gzip only CSV was tried: the same rows from each text format, and the same model", async () => {
+  const models: string[] = [];
+  for (const name of ["a.csv", "a.csv.gz", "a.tsv.gz", "a.jsonl.gz", "a.ndjson.gz", "a.json.gz"]) {
+    const plain = join(folder, name.replace(".gz", ""));
+    await writeTable([plain], "SELECT a, b, colour FROM rows");
+    if (name.endsWith(".gz")) writeFileSync(join(folder, name), gzipSync(readFileSync(plain)));
+    const { code, stdout, stderr } = await napier(
+      folder,
+      "train",
+      name,
+      "--target",
+      "colour",
+      "--out",
+      "gz.onnx",
+      "--json",
+    );
+    expect(code, stderr).toBe(0);
+    models.push(JSON.parse(stdout).sha256);
+  }
+  expect(new Set(models).size).toBe(1);
 });
