@@ -24,6 +24,8 @@ function report(error: unknown, debug: boolean, who: string): number {
   return exitCode;
 }
 
+const MUTE = { writeOut: (): void => {}, writeErr: (): void => {} };
+
 /**
  * Runs the command line and sets the exit code: 2 for wrong usage or input, 3 where check finds a broken row, 1 for a
  * failure, 130 after Ctrl-C, 143 after SIGTERM.
@@ -34,13 +36,17 @@ export async function run(argv: readonly string[]): Promise<void> {
     process.exit(report(writingError("to stdout", error), false, ""));
   });
   const napier = program(argv);
+  const rank = launched()?.rank ?? 0;
+  // help and usage are the same on all ranks
+  if (rank > 0) for (const each of [napier, ...napier.commands]) each.configureOutput(MUTE);
   try {
     await napier.parseAsync(argv);
   } catch (error) {
     // commander has printed its own message, or the help
-    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-    else {
-      const rank = launched()?.rank ?? 0;
+    if (error instanceof CommanderError) {
+      if (rank > 0 && error.exitCode > 0) await setTimeout(2000);
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+    } else {
       // what all ranks say rank 0 says, and the launcher ends the others; what one alone has to say is told a little later
       if (rank > 0) await setTimeout(2000 + Math.min(5000, 100 * rank));
       process.exitCode = report(error, Boolean(napier.opts().debug), rank > 0 ? `rank ${rank}: ` : "");

@@ -3,7 +3,7 @@ import process from "node:process";
 import type { Communicator } from "@napier/mpi";
 import { createPool } from "napier/pool";
 import type { FitSettings, Label, Model, Progress, Reducer, Score } from "napier/train";
-import { fit } from "napier/train";
+import { batchParts, fit } from "napier/train";
 import { type CheckpointFolder, checkpointError, openCheckpoints } from "./checkpoint.ts";
 import type { LeftOut } from "./columns.ts";
 import { CommandError, INTERRUPTED, Interruption, inputError, printable, shortName, TERMINATED } from "./errors.ts";
@@ -198,6 +198,15 @@ export async function train(name: string, options: TrainOptions): Promise<TrainR
   return result;
 }
 
+/** Says so where a mini-batch has too few rows for all ranks. */
+function noteIdle(ranks: number, batchSize: number, rows: number): void {
+  const parts = batchParts(batchSize, rows);
+  if (parts >= ranks) return;
+  note(
+    `a batch of ${count(batchSize)} rows is shared by ${parts} of ${ranks} ranks: parts have 64 rows at least, up to 16 of them`,
+  );
+}
+
 /** How to go on where a rank was lost. */
 function adviceOf({ checkpoint }: TrainOptions): string {
   if (checkpoint === undefined) return "nothing is saved; with --checkpoint <folder> training could go on";
@@ -209,7 +218,8 @@ const named = (options: object): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(options).map(([key, value]) => {
       const option = `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`).replace("---c", "--C")}`;
-      return [option, key === "checkpoint" ? "kept" : value];
+      if (key === "checkpoint") return [option, "kept"];
+      return [option, key === "validation" && typeof value === "string" ? basename(value) : value];
     }),
   );
 
@@ -244,9 +254,10 @@ async function trainOn(
     if (asked) process.exit(exitCode);
     asked = true;
     if (isReading) stopQueries(name);
-    // rank 0 saves and ends, and the launcher ends the others
+    // rank 0 saves and ends, and the launcher ends the others, which work until then
+    if (!isFirst) return;
     reducer?.release();
-    if (isFirst) interrupt.abort();
+    interrupt.abort();
   };
   const interruption = ([message, hint]: Left): Interruption =>
     new Interruption(exitCode, message, hint, folder === undefined ? undefined : command);
@@ -258,7 +269,7 @@ async function trainOn(
   const start = performance.now();
   const opened: Held[] = [];
   try {
-    checkOutput(out);
+    if (isFirst) checkOutput(out);
     if (page !== undefined) checkOutput(page, "--report");
     const outputs = { "--out": out, "--report": page };
     checkApart(outputs, { "the file of --labels": labels, "the file of --validation-labels": validationLabels });
@@ -282,6 +293,7 @@ async function trainOn(
       return found;
     }
     note(understandingText(found).trimEnd());
+    if (reducer && batchSize !== undefined) noteIdle(reducer.size, batchSize, data.rows);
 
     const heard: Heard = {};
     const history = new History();

@@ -5,8 +5,8 @@ import { type Launched, launched, notConnected } from "./launched.ts";
 import { type Library, loadLibrary } from "./library.ts";
 import type { Watch } from "./watch.ts";
 
-/** Numbers of a call at most: MPI counts in 32 bits. */
-const MOST = 1 << 28;
+/** Numbers of a call at most: a slow network has moved as many long before a rank is given up. */
+const MOST = 1 << 22;
 
 /** The processes of an MPI job, as `fit` takes them. */
 export interface Communicator extends Reducer {

@@ -11,6 +11,9 @@ import type { Tokens, Watched, Watching } from "./wire.ts";
 /** Milliseconds in which the thread says that this rank ends. */
 const FAREWELL = 1000;
 
+/** What timers can count. */
+const LONGEST = 2 ** 31 - 1;
+
 /** Over this rank while it is inside MPI, which never notices that another one is gone. */
 export interface Watch {
   /** Around each call. */
@@ -45,14 +48,21 @@ const addresses = (): string[] =>
   );
 
 /** What `ask` calls back with, unless it takes too long. */
-function within<T>(milliseconds: number, late: string, ask: (done: (value: T) => void) => void): Promise<T> {
+function within<T>(
+  milliseconds: number,
+  late: string,
+  ask: (done: (value: T) => void, failed: (error: Error) => void) => void,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const todo = "let TCP pass between the hosts, or set the timeout to 0: then no rank is watched";
     const timer = setTimeout(() => reject(new Error(`mpi: watch expected ${late}; ${todo}`)), milliseconds);
-    ask((value) => {
-      clearTimeout(timer);
-      resolve(value);
-    });
+    ask(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => reject(new Error(`mpi: watch expected ${late} (${error.message})`)),
+    );
   });
 }
 
@@ -62,9 +72,10 @@ async function startWatchman(watched: Watched): Promise<number> {
   const child = spawn(process.execPath, [file], { detached: true, stdio: ["pipe", "pipe", "inherit"] });
   child.unref();
   child.stdin.on("error", () => {}).end(JSON.stringify(watched));
-  const port = await within<number>(watched.milliseconds, "a process beside rank 0, got none", (done) =>
-    child.stdout.once("data", (line) => done(Number(line))),
-  );
+  const port = await within<number>(watched.milliseconds, "a process beside rank 0, got none", (done, failed) => {
+    child.once("error", failed);
+    child.stdout.once("data", (line) => done(Number(line)));
+  });
   child.stdout.destroy();
   return port;
 }
@@ -78,7 +89,7 @@ async function startWatchman(watched: Watched): Promise<number> {
  */
 export async function startWatch(reducer: Reducer, seconds: number, advice: string): Promise<Watch> {
   const { rank } = reducer;
-  const milliseconds = seconds * 1000;
+  const milliseconds = Math.min(seconds * 1000, LONGEST);
   const cards = await gatherJson(card(), reducer);
   const names = cards.map(({ name }) => name);
   const isLocal = cards.every(({ place }) => place === cards[0]!.place);
@@ -91,11 +102,14 @@ export async function startWatch(reducer: Reducer, seconds: number, advice: stri
   const [{ tokens, port, hosts }] = (await gatherJson(told, reducer)) as [NonNullable<typeof told>];
   const calls = new Int32Array(new SharedArrayBuffer(12));
   const at = rank === 0 || isLocal ? ["127.0.0.1"] : hosts;
-  const workerData: Watching = { rank, names, milliseconds, advice, tokens, port, hosts: at, calls };
+  const isSpeaker = cards.findIndex(({ place }) => place === cards[rank]!.place) === rank;
+  const workerData: Watching = { rank, isSpeaker, names, milliseconds, advice, tokens, port, hosts: at, calls };
   const worker = new Worker(new URL("./watcher.js", import.meta.url), { workerData });
   worker.unref();
   const where = `rank ${rank} to reach rank 0 at ${at.join(", ")}, port ${port}, got no answer in ${seconds} s`;
-  await within<unknown>(milliseconds, where, (done) => worker.once("message", done));
+  await within<unknown>(milliseconds, where, (done, failed) => {
+    worker.once("message", done).once("error", failed);
+  });
   let hasEnded = false;
   const end = (): void => {
     if (hasEnded) return;

@@ -3,10 +3,12 @@ import { writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
 import { parentPort, workerData } from "node:worker_threads";
-import { beat, listen, type Watching } from "./wire.ts";
+import { beating, listen, type Watching } from "./wire.ts";
 
-const { rank, names, hosts, port, tokens, calls, milliseconds, advice } = workerData as Watching;
+const { rank, isSpeaker, names, hosts, port, tokens, calls, milliseconds, advice } = workerData as Watching;
 const EXIT_FAILURE = 1;
+/** Milliseconds in which rank 0, where it lives, says what has happened. */
+const SPEAK_AFTER = 500;
 let watchman: Socket | undefined;
 let heard = performance.now();
 let hasLeft = false;
@@ -17,18 +19,19 @@ function end(): void {
   koffi.load(null).func("void _exit(int status)")(EXIT_FAILURE);
 }
 
-/** The watchman is gone, and with it rank 0's host or the way to it: the first rank says it, and the launcher ends the others. */
+/** The watchman is gone: alone, or with rank 0's host, or the way to it. One rank a host says so, and all end. */
 function fail(what: string): void {
   if (hasLeft) return;
   hasLeft = true;
+  const who = rank === 0 ? "the process beside rank 0 that watches over all" : `rank 0 (${names[0]})`;
   const say = (): void => {
     try {
-      writeSync(2, `error: ${what}; ${advice}\n`);
+      if (isSpeaker) writeSync(2, `error: ${what.replace("*", who)}; ${advice}\n`);
     } finally {
       end();
     }
   };
-  setTimeout(say, 1000 * Math.max(0, rank - 1));
+  setTimeout(say, rank === 0 ? 0 : SPEAK_AFTER);
 }
 
 // all addresses at once: some are those of networks that only rank 0's host has
@@ -44,14 +47,20 @@ for (const host of hosts) {
       parentPort?.postMessage("connected");
     } else socket.destroy();
   };
-  listen(socket, each, () => watchman === socket && fail(`rank 0 (${names[0]}) has come to an end`));
+  listen(socket, each, () => watchman === socket && fail("* has come to an end"));
 }
 
-setInterval(() => {
-  watchman?.write(`${Atomics.load(calls, 0)} ${Atomics.load(calls, 1) === 1 ? "waits" : "works"}\n`);
-  const isSilent = performance.now() - heard > milliseconds;
-  if (watchman && isSilent) fail(`nothing was heard of rank 0 (${names[0]}) for ${milliseconds / 1000} s`);
-}, beat(milliseconds));
+beating(
+  milliseconds,
+  () => {
+    watchman?.write(`${Atomics.load(calls, 0)} ${Atomics.load(calls, 1) === 1 ? "waits" : "works"}\n`);
+    const isSilent = performance.now() - heard > milliseconds;
+    if (watchman && isSilent) fail(`nothing was heard of * for ${milliseconds / 1000} s`);
+  },
+  () => {
+    heard = performance.now();
+  },
+);
 
 // the farewell is out before the calling thread goes on
 parentPort?.on("message", () => {

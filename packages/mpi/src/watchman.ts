@@ -4,7 +4,7 @@ import { writeSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import process from "node:process";
 import { text } from "node:stream/consumers";
-import { beat, listen, type Watched } from "./wire.ts";
+import { beating, listen, type Watched } from "./wire.ts";
 
 /** A rank, as it was last heard of. */
 interface Heard {
@@ -59,7 +59,8 @@ function close(from: Heard): void {
 function look(): void {
   for (const { socket } of ranks) socket?.write("here\n");
   const now = performance.now();
-  const there = ranks.filter(({ hasLeft, isClosed }) => !hasLeft && !isClosed);
+  // one that has not come yet says itself what keeps it
+  const there = ranks.filter(({ socket, hasLeft, isClosed }) => socket && !hasLeft && !isClosed);
   const silent = there.filter(({ at }) => now - at > milliseconds);
   if (silent.length > 0) fail(`nothing was heard of ${listed(silent)} for ${seconds}`);
   // a rank that works is waited for, however long
@@ -86,6 +87,9 @@ server.listen(0, isLocal ? "127.0.0.1" : undefined, () => {
   const address = server.address();
   writeSync(process.stdout.fd, `${typeof address === "object" ? address?.port : ""}\n`);
 });
-setInterval(look, beat(milliseconds));
+beating(milliseconds, look, () => {
+  const now = performance.now();
+  for (const each of ranks) Object.assign(each, { at: now, moved: now });
+});
 // Slurm ends all processes of a job by it: the ranks' ends are this one's
 process.on("SIGTERM", () => {});

@@ -23,6 +23,8 @@ export interface Watched {
 /** What a rank's thread is given. */
 export interface Watching extends Omit<Watched, "isLocal"> {
   readonly rank: number;
+  /** The first rank of its host, which speaks for it where the watchman is lost. */
+  readonly isSpeaker: boolean;
   readonly hosts: readonly string[];
   readonly port: number;
   /** Calls that were begun, whether one is not over, and whether the farewell was said. */
@@ -30,7 +32,18 @@ export interface Watching extends Omit<Watched, "isLocal"> {
 }
 
 /** Milliseconds between two signs of life. */
-export const beat = (milliseconds: number): number => Math.min(1000, milliseconds / 8);
+const beat = (milliseconds: number): number => Math.min(1000, milliseconds / 8);
+
+/** Calls `each` at every beat. `woken` comes instead where this process did not run for a while, and so has heard nobody. */
+export function beating(milliseconds: number, each: () => void, woken: () => void): void {
+  let last = performance.now();
+  setInterval(() => {
+    const now = performance.now();
+    if (now - last > milliseconds / 2) woken();
+    else each();
+    last = now;
+  }, beat(milliseconds));
+}
 
 /** Characters of a line at most; a stranger may write anything. */
 const LONGEST = 200;

@@ -20,7 +20,7 @@ function training(
   const layer = { ...sizes[0], weight: Float32Array.from(weights), bias: new Float32Array(2) };
   network.load(pack([layer]), Float32Array.of(1, 1, 1), new Float32Array(3).fill(factor));
   network.space.f32.set(rows, network.at.raw / 4);
-  return { network, rows: 2, features, scale: "none", learningRate: 0.5, ...rest };
+  return { network, rows: 2, firstRow: 0, features, scale: "none", learningRate: 0.5, ...rest };
 }
 
 const FINE = [0, 1, 2, 3, 4, 5];
@@ -61,14 +61,14 @@ describe("a training that has diverged says why", () => {
       'feature "pixel"[1] is NaN after scaling, in row 1 of the batch: bring its numbers nearer to 0',
       training([0, 1, 2, 3, 1e30, Number.NaN], { scale: "minmax" }),
     ],
-  ])("%s", (cause, one) => {
-    const error = divergedError("loss", Number.NaN, 3, 7, one);
+  ])("%s", async (cause, one) => {
+    const error = await divergedError("loss", Number.NaN, 3, 7, one, undefined);
     expect(error).toEqual(new RangeError(`fit: loss expected finite numbers, got NaN in epoch 3, batch 7; ${cause}`));
   });
 
-  test("rows beyond the batch are not looked at", () => {
+  test("rows beyond the batch are not looked at", async () => {
     const one = training([0, 1, 2, 3, 4, 5, 1e30]);
-    expect(divergedError("weights", -Infinity, 1, 1, one)).toEqual(
+    expect(await divergedError("weights", -Infinity, 1, 1, one, undefined)).toEqual(
       new RangeError(
         "fit: weights expected finite numbers, got -Infinity in epoch 1, batch 1; the weights grew up to 6: lower learningRate, which is 0.5, or set clipNorm",
       ),

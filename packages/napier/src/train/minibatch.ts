@@ -121,6 +121,8 @@ class Batches<L extends Label> {
   readonly #own: readonly Part[];
   /** Of every part of the batch under way. */
   readonly #scores: Float64Array<ArrayBuffer>;
+  /** Rows of the last batch that are here, and where in it. */
+  #here = { rows: 0, firstRow: 0 };
   readonly #steps: Steps;
   readonly #pace: Pace;
   readonly #saver: Saver | undefined;
@@ -184,14 +186,14 @@ class Batches<L extends Label> {
     return this.#at.epoch - 1 - this.#at.bestEpoch >= this.#plan.batches.patience;
   }
 
-  #checkFinite(what: "loss" | "weights", value: number, batch: number, rows: number): void {
+  async #checkFinite(what: "loss" | "weights", value: number, batch: number): Promise<void> {
     if (this.#textbook || Number.isFinite(value)) return;
     const { features, scaling } = this.#prepared;
     const { network, learningRate } = this.#steps;
     const { clipNorm } = this.#plan.batches.steps;
     const before = this.#seen && { before: this.#seen };
-    const training = { network, rows, features, scale: scaling.kind, learningRate, clipNorm, ...before };
-    throw divergedError(what, value, this.#at.epoch, batch, training);
+    const training = { network, ...this.#here, features, scale: scaling.kind, learningRate, clipNorm, ...before };
+    throw await divergedError(what, value, this.#at.epoch, batch, training, this.#plan.reducer);
   }
 
   #model(parameters: Float32Array): Model<L> {
@@ -267,7 +269,7 @@ class Batches<L extends Label> {
     const rows = this.#rows;
     const parameters = network.save();
     const wrong = parameters.find((w) => !Number.isFinite(w)) ?? 0;
-    this.#checkFinite("weights", wrong, Math.ceil(rows / batchSize), Math.min(rows, batchSize));
+    await this.#checkFinite("weights", wrong, Math.ceil(rows / batchSize));
     const held = validation && (await score(this.#steps, validation, this.#plan.reducer, this.#pace));
     const isBest = held === undefined || held.nll < bestNll;
     let next: Position = { ...this.#at, epoch: epoch + 1, row: 0, loss: 0, correct: 0 };
@@ -340,6 +342,8 @@ class Batches<L extends Label> {
     const { network } = this.#steps;
     const own = this.#own.map(({ index }) => shares[index]);
     const rows = own.reduce((sum, share) => sum + share, 0);
+    const firstRow = shares.slice(0, this.#own[0]?.index ?? 0).reduce((sum, share) => sum + share, 0);
+    this.#here = { rows, firstRow };
     const weights = weighted ? this.#weights : undefined;
     const scores = (): BigInt64Array<ArrayBuffer> => this.#readScores(shares, weights);
     network.setParts(own);
@@ -370,7 +374,7 @@ class Batches<L extends Label> {
     const perEpoch = Math.ceil(rows / batchSize);
     this.#steps.learningRate = learningRateAt(this.#stepsTo(epoch, row), epochs * perEpoch, batches.schedule);
     const found = await this.#step(count, shares, weighted);
-    this.#checkFinite("loss", found.loss, Math.ceil(row / batchSize), count);
+    await this.#checkFinite("loss", found.loss, Math.ceil(row / batchSize));
     const loss = this.#at.loss + found.loss;
     const correct = this.#at.correct + found.correct;
     const dies = dead === 0 && !Number.isFinite(loss);
