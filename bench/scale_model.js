@@ -5,7 +5,7 @@ const BLOCK = 4096;
 /** Of features, which the kernels keep from pass to pass; of more, rows are read again in each. */
 const RESIDENT_BYTES = 2 ** 29;
 
-/** Latency and bandwidth of networks that are not here, as their data sheets and common benchmarks have them: nominal, not measured. */
+/** Latency and bandwidth of networks that are not here, in round numbers: nominal, not measured. */
 export const NOMINAL = {
   "25 GbE, TCP": { alpha: 25e-6, beta: 1 / 2.8e9 },
   "100 Gb RDMA": { alpha: 3e-6, beta: 1 / 11e9 },

@@ -41,7 +41,7 @@ function partsOf(stdout: string, stderr: string): unknown[] {
   const { model: _, seconds: __, ...result } = JSON.parse(stdout);
   const lines = stderr.replace(/; \d+\.\d s/g, "").split("\n");
   // of iterations only one a second is shown
-  return [result, lines.filter((line) => !/^iteration |^$/.test(line))];
+  return [result, lines.filter((line) => !/^iteration |^a batch of .* ranks: |^$/.test(line))];
 }
 
 async function ended(child: ChildProcess): Promise<{ code: unknown; stderr: string }> {
@@ -167,6 +167,42 @@ describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
     );
   });
 
+  real.each([
+    [["train", "rows-0.parquet", "--bogus"], "error: unknown option '--bogus'"],
+    [["train", "rows-0.parquet", "--target", "y", "--epochs", "none"], "error: option '--epochs <n>' argument 'none'"],
+  ])("wrong usage is said once: %j", async (args, message) => {
+    const { code, stdout, stderr } = await launch(launcher, 2, [BIN, ...args], { cwd: folder });
+    expect(code).not.toBe(0);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(message);
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
+  real("a NULL in the rows of one rank is told with its row, by that rank", async () => {
+    const select = "SELECT i AS a, CASE WHEN i <> 15000 THEN i / 2 END AS b, i % 3 AS y FROM range(20000) t(i)";
+    await sql(`COPY (${select}) TO '${join(folder, "holes.parquet")}' (FORMAT parquet)`);
+    const { code, stderr } = await launch(
+      launcher,
+      2,
+      [BIN, "train", "holes.parquet", "--target", "y", "--keep", "a"],
+      {
+        cwd: folder,
+      },
+    );
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/^error: rank 1: holes\.parquet.*row 15001, column "b": NULL/m);
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+  });
+
+  real("ranks that have nothing of a mini-batch are named", async () => {
+    const args = train(["--optimizer", "sgd", "--epochs", "1"], "few.onnx");
+    const { code, stderr } = await launch(launcher, 3, [BIN, ...args], { cwd: folder });
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain(
+      "a batch of 128 rows is shared by 2 of 3 ranks: parts have 64 rows at least, up to 16 of them\n",
+    );
+  });
+
   real("what all ranks refuse is said once", async () => {
     const source = "sql:SELECT 1 AS a, 2 AS y";
     const { code, stdout, stderr } = await launch(launcher, 3, [BIN, "train", source, "--target", "y"], {
@@ -183,6 +219,7 @@ describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
     async () => {
       const args = ["--hidden", "8", "--epochs", "6", "--batch-size", "128", "--validation", "0.1"];
       const random = rng(SEED, launcher.length);
+      let said = "";
       expect((await napier(folder, ...train(args, "whole.onnx"))).code).toBe(0);
       const saves = `saves-${launcher.length}`;
       const resumable = train([...args, "--checkpoint", saves, "--checkpoint-every", "0", "--resume"], "killed.onnx");
@@ -209,6 +246,7 @@ describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
         });
         const code = await new Promise((resolve) => child.once("close", resolve));
         clearTimeout(timer);
+        said += stderr;
         if (killed === 0) expect(code, stderr).toBe(0);
         else {
           expect(code).not.toBe(0);
@@ -225,6 +263,8 @@ describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
         else rmSync(join(folder, saves), { recursive: true });
       }
       expect(await run(2, 600_000)).toBe(false);
+      // some were killed in the middle, and went on there
+      expect(said).toMatch(new RegExp(`^${saves}: goes on after [1-9]\\d* epochs?$`, "m"));
       const [whole, killed] = ["whole.onnx", "killed.onnx"].map((name) => readFileSync(join(folder, name)));
       expect(killed!.equals(whole!)).toBe(true);
     },

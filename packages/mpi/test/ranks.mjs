@@ -1,5 +1,7 @@
 // What each rank of the tests runs: node ranks.mjs sums | fit <options as JSON> | alone <them> | watched <what happens as JSON>
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { connect } from "@napier/mpi";
 import { fit } from "napier/train";
@@ -36,6 +38,31 @@ function problem() {
   return { source, asked };
 }
 
+const processes = () =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const parent = Number(/\) \w (\d+)/.exec(readFileSync(`/proc/${name}/stat`, "utf8"))[1]);
+        return [{ pid: Number(name), parent, command: readFileSync(`/proc/${name}/cmdline`, "utf8") }];
+      } catch {
+        return []; // it has ended since
+      }
+    });
+/** The watchman that a rank has started. */
+const family = (rank) =>
+  processes()
+    .filter(({ parent, command }) => parent === rank && command.includes("watchman"))
+    .map(({ pid }) => pid);
+/** The other ranks of this job. */
+function others(rank) {
+  const all = processes();
+  const { parent, command } = all.find(({ pid }) => pid === rank);
+  return all
+    .filter((one) => one.parent === parent && one.command === command && one.pid !== rank)
+    .map(({ pid }) => pid);
+}
+
 const [, , what, text] = process.argv;
 const job = text === undefined ? {} : JSON.parse(text);
 const reducer = what === "alone" ? undefined : await connect(what === "watched" ? job : {});
@@ -67,7 +94,12 @@ if (what === "sums") {
     else if (job.what === "stop") process.kill(process.pid, "SIGSTOP");
     else if (job.what === "throw") throw new Error("a rank's own");
     else if (job.what === "work") await setTimeout(6000);
-    else if (job.what === "leave") {
+    else if (job.what === "kill the watchman") process.kill(family(process.pid)[0], "SIGKILL");
+    else if (job.what === "suspend") {
+      // by somebody else, who wakes them three seconds later
+      const pids = [...family(process.pid), ...others(process.pid), process.pid].join(" ");
+      spawn("sh", ["-c", `kill -STOP ${pids}; sleep 3; kill -CONT ${pids}`], { detached: true, stdio: "ignore" });
+    } else if (job.what === "leave") {
       reducer.release();
       await setTimeout(60_000);
     }

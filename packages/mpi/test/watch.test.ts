@@ -44,6 +44,18 @@ describe.each(LAUNCHERS)("$title", ({ launcher, missing }) => {
     expect(stdout.match(/"done":true/g)).toHaveLength(2);
   });
 
+  real("all are suspended, longer than the timeout, and go on: nobody was lost", async () => {
+    const { code, errors, stdout } = await watched(launcher, { who: 0, what: "suspend", timeout: 1 });
+    expect([code, errors]).toEqual([0, []]);
+    expect(stdout.match(/"done":true/g)).toHaveLength(2);
+  });
+
+  real("the watchman itself is killed: one line says so, and all end", async () => {
+    const { code, errors } = await watched(launcher, { who: 0, what: "kill the watchman" });
+    expect(code).not.toBe(0);
+    expect(errors).toEqual([`error: the process beside rank 0 that watches over all has come to an end; ${ADVICE}`]);
+  });
+
   real("a rank that throws has said why, and nobody else says anything", async () => {
     const { code, errors, stderr } = await watched(launcher, { who: 1, what: "throw" });
     expect(code).not.toBe(0);

@@ -85,6 +85,49 @@ describe("1 to 5 ranks give the bytes of one process", () => {
     }
   });
 
+  test("rows sorted by class, and weights that are 0 on whole ranks", async () => {
+    const order = Array.from(data.y, (_, i) => i).sort((i, j) => String(data.y[i]).localeCompare(String(data.y[j])));
+    const x = { data: new Float32Array(data.x.data.length), shape: data.x.shape };
+    for (const [to, i] of order.entries()) {
+      x.data.set(data.x.data.subarray(i * COLUMNS, (i + 1) * COLUMNS), to * COLUMNS);
+    }
+    const y = order.map((i) => data.y[i]);
+    // the third of four blocks counts nothing
+    const sampleWeight = Float64Array.from(y, (_, i) => (i >> 12 === 2 ? 0 : 1));
+    for (const more of [
+      { maxIterations: 5 },
+      { optimizer: "adamw", hidden: [6], epochs: 1, batchSize: 1024 },
+    ] as const) {
+      const all = { x, y, sampleWeight, ...more };
+      const alone = await trained(all);
+      for (const size of [2, 4]) {
+        expect(new Set(await onRanks(size, (reducer) => trained({ ...all, reducer })))).toEqual(new Set([alone]));
+      }
+    }
+  });
+
+  test("mini-batches on threads of each rank", async () => {
+    const all = { ...data, optimizer: "adamw", hidden: [256], epochs: 1, batchSize: 1024 } as const;
+    const alone = await trained(all);
+    const pools = [0, 1].map(() => createPool({ threads: 2 }));
+    const found = await onRanks(2, (reducer) => trained({ ...all, reducer, pool: pools[reducer.rank] }));
+    await Promise.all(pools.map((pool) => pool.close()));
+    expect(new Set(found)).toEqual(new Set([alone]));
+  });
+
+  test("an input that makes training diverge is named by every rank, whoever has it", async () => {
+    const x = { data: data.x.data.slice(), shape: data.x.shape };
+    x.data[9000 * COLUMNS + 2] = 3e38;
+    const all = { x, y: data.y, optimizer: "sgd", scale: "none", epochs: 3, batchSize: 1024 } as const;
+    const message = (error: unknown): string => (error as Error).message;
+    const alone = await trained(all).catch(message);
+    expect(alone).toMatch(
+      /^fit: (loss|weights) expected finite numbers, got .*; .*\[2\] is 3e\+38 after scaling, in row \d+ of/,
+    );
+    const found = await onRanks(3, (reducer) => trained({ ...all, reducer }).catch(message));
+    expect(new Set(found)).toEqual(new Set([alone]));
+  });
+
   test("each rank asks for its own blocks only, on threads too", async () => {
     const alone = await trained({ ...data, maxIterations: 4 });
     const pool = createPool({ threads: 2 });

@@ -69,7 +69,7 @@ type Areas = Record<
  *
  * Sums do not depend on their order: a piece's gradient is one f64 sum, quantised once to int64 in units q_k of its
  * input k, and integers are associative. |Σ_i g_ic·x_ik| ≤ B_k = Σ_i w_i·|x_ik|, because no |g_ic| is above w_i; so with
- * q_k = 2^(⌈log₂ B_k⌉ − 62) nothing overflows, and each piece is off by half a q_k: for 2^14 pieces together by 2^-49·B_k.
+ * q_k = 2^(⌈log₂ B_k⌉ − 61) nothing overflows, and each piece is off by half a q_k: for 2^14 pieces together by 2^-47·B_k at most.
  * Losses of pieces are added as BlockSums are.
  */
 export class Regression {
