@@ -69,10 +69,15 @@ function outer_4x8(
   let c21 = c00;
   let c30 = c00;
   let c31 = c00;
-  for (let i = 0; i < rows; i++, x += xBytes, g += gBytes) {
-    const b0 = v128.load(g);
-    const b1 = v128.load(g, 16);
-    let s = v128.load32_splat(x);
+  let b0 = c00;
+  let b1 = c00;
+  let s = c00;
+  const end = x + <usize>rows * xBytes;
+  // two steps in one basic block would spill, see products.as.ts
+  while (x < end) {
+    b0 = v128.load(g);
+    b1 = v128.load(g, 16);
+    s = v128.load32_splat(x);
     c00 = madd(c00, s, b0);
     c01 = madd(c01, s, b1);
     s = v128.load32_splat(x, 4);
@@ -84,6 +89,25 @@ function outer_4x8(
     s = v128.load32_splat(x, 12);
     c30 = madd(c30, s, b0);
     c31 = madd(c31, s, b1);
+    x += xBytes;
+    g += gBytes;
+    if (x >= end) break;
+    b0 = v128.load(g);
+    b1 = v128.load(g, 16);
+    s = v128.load32_splat(x);
+    c00 = madd(c00, s, b0);
+    c01 = madd(c01, s, b1);
+    s = v128.load32_splat(x, 4);
+    c10 = madd(c10, s, b0);
+    c11 = madd(c11, s, b1);
+    s = v128.load32_splat(x, 8);
+    c20 = madd(c20, s, b0);
+    c21 = madd(c21, s, b1);
+    s = v128.load32_splat(x, 12);
+    c30 = madd(c30, s, b0);
+    c31 = madd(c31, s, b1);
+    x += xBytes;
+    g += gBytes;
   }
   const step: usize = dw ? 32 : 0;
   add_rounded(acc, first, dw, c00, c01, v128.load64_splat(cx), cg);

@@ -26,10 +26,15 @@ function tile_4x8(out: usize, outBytes: usize, x: usize, xBytes: usize, w: usize
   let x1 = x + xBytes;
   let x2 = x1 + xBytes;
   let x3 = x2 + xBytes;
-  for (const end = w + (<usize>inner << 5); w < end; w += 32, x += 4, x1 += 4, x2 += 4, x3 += 4) {
-    const b0 = v128.load(w);
-    const b1 = v128.load(w, 16);
-    let s = v128.load32_splat(x);
+  let b0 = c00;
+  let b1 = c00;
+  let s = c00;
+  const end = w + (<usize>inner << 5);
+  // two steps in one basic block would spill, see products.as.ts
+  while (w < end) {
+    b0 = v128.load(w);
+    b1 = v128.load(w, 16);
+    s = v128.load32_splat(x);
     c00 = madd(c00, s, b0);
     c01 = madd(c01, s, b1);
     s = v128.load32_splat(x1);
@@ -41,6 +46,31 @@ function tile_4x8(out: usize, outBytes: usize, x: usize, xBytes: usize, w: usize
     s = v128.load32_splat(x3);
     c30 = madd(c30, s, b0);
     c31 = madd(c31, s, b1);
+    w += 32;
+    x += 4;
+    x1 += 4;
+    x2 += 4;
+    x3 += 4;
+    if (w >= end) break;
+    b0 = v128.load(w);
+    b1 = v128.load(w, 16);
+    s = v128.load32_splat(x);
+    c00 = madd(c00, s, b0);
+    c01 = madd(c01, s, b1);
+    s = v128.load32_splat(x1);
+    c10 = madd(c10, s, b0);
+    c11 = madd(c11, s, b1);
+    s = v128.load32_splat(x2);
+    c20 = madd(c20, s, b0);
+    c21 = madd(c21, s, b1);
+    s = v128.load32_splat(x3);
+    c30 = madd(c30, s, b0);
+    c31 = madd(c31, s, b1);
+    w += 32;
+    x += 4;
+    x1 += 4;
+    x2 += 4;
+    x3 += 4;
   }
   v128.store(out, c00);
   v128.store(out, c01, 16);
